@@ -1,0 +1,252 @@
+//! Names that people give and keys that are derived from them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A name or key that breaks its rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not {what}: expected {rule}")]
+pub struct InvalidId {
+    what: &'static str,
+    found: String,
+    rule: &'static str,
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $pattern:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The only door: checks the rule.
+            ///
+            /// # Errors
+            /// When the text breaks the rule, which the error names.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidId {
+                        what: $what,
+                        found: text.chars().take(80).collect(),
+                        rule: $rule,
+                    })
+                }
+            }
+
+            /// The text as it was given.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::parse(&text)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "description": $rule })
+            }
+        }
+    };
+}
+
+fn is_slug(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit())
+        && text.len() <= 64
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+fn is_identifier(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_lowercase())
+        && text.len() <= 64
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn is_key(text: &str, prefix: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|hex| {
+        hex.len() == KEY_HEX && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+text_id!(
+    /// Names a workflow in its stack.
+    WorkflowId, "a workflow id",
+    "1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
+    "^[a-z0-9][a-z0-9-]{0,63}$", is_slug
+);
+text_id!(
+    /// Names a way in: the last part of `/events/{endpoint}`.
+    EndpointName, "an endpoint name",
+    "1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
+    "^[a-z0-9][a-z0-9-]{0,63}$", is_slug
+);
+text_id!(
+    /// Names a connected vendor account.
+    AccountName, "an account name",
+    "1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
+    "^[a-z0-9][a-z0-9-]{0,63}$", is_slug
+);
+text_id!(
+    /// Names a task inside its workflow. Usable in piped text as `tasks.<name>.output`, hence no hyphens.
+    TaskName, "a task id",
+    "1 to 64 lower-case letters, digits and underscores, beginning with a letter",
+    "^[a-z][a-z0-9_]{0,63}$", is_identifier
+);
+text_id!(
+    /// Identifies an event in this stack: derived from the event's `source` and `id`, the pair that
+    /// CloudEvents calls unique.
+    EventKey, "an event key", "`ev_` and 32 hexadecimal digits", "^ev_[0-9a-f]{32}$",
+    |text| is_key(text, "ev_")
+);
+text_id!(
+    /// Identifies a run: derived from the event's key and the workflow's id, so that a repeated event
+    /// names the same run.
+    RunId, "a run id", "`run_` and 32 hexadecimal digits", "^run_[0-9a-f]{32}$",
+    |text| is_key(text, "run_")
+);
+text_id!(
+    /// Identifies one task of one run towards the vendor: the idempotency key, correlation id or external
+    /// id of what the task creates. 35 characters of `[a-z0-9_]`.
+    TaskKey, "a task key", "`tk_` and 32 hexadecimal digits", "^tk_[0-9a-f]{32}$",
+    |text| is_key(text, "tk_")
+);
+
+const KEY_HEX: usize = 32;
+
+/// 128 bits of SHA-256 over the parts, each preceded by its length so that no two lists collide.
+fn derive(prefix: &str, parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let digest = hex::encode(hash.finalize());
+    format!("{prefix}{}", digest.get(..KEY_HEX).unwrap_or(&digest))
+}
+
+impl EventKey {
+    /// The key of the event with this CloudEvents `source` and `id`.
+    pub fn derive(source: &str, id: &str) -> Self {
+        Self(derive("ev_", &[source, id]))
+    }
+}
+
+impl RunId {
+    /// The run of this workflow for this event.
+    pub fn derive(event: &EventKey, workflow: &WorkflowId) -> Self {
+        Self(derive("run_", &[event.as_str(), workflow.as_str()]))
+    }
+}
+
+impl TaskKey {
+    /// The key of this task in this run.
+    pub fn derive(run: &RunId, task: &TaskName) -> Self {
+        Self(derive("tk_", &[run.as_str(), task.as_str()]))
+    }
+
+    /// A number that depends on the key alone; spreads the retries of different tasks.
+    pub fn seed(&self) -> u64 {
+        self.0
+            .get(3..19)
+            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+            .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_keys_pass_their_own_rule_and_repeat() {
+        let event = EventKey::derive("/endpoints/survey", "SV_1:R_2");
+        let workflow = WorkflowId::parse("follow-up").unwrap();
+        let run = RunId::derive(&event, &workflow);
+        let task = TaskKey::derive(&run, &TaskName::parse("incident").unwrap());
+        assert_eq!(EventKey::parse(event.as_str()).unwrap(), event);
+        assert_eq!(RunId::parse(run.as_str()).unwrap(), run);
+        assert_eq!(TaskKey::parse(task.as_str()).unwrap(), task);
+        assert_eq!(RunId::derive(&event, &workflow), run);
+        assert_ne!(task.seed(), 0);
+    }
+
+    #[test]
+    fn parts_of_a_key_do_not_run_into_each_other() {
+        assert_ne!(EventKey::derive("ab", "c"), EventKey::derive("a", "bc"));
+    }
+
+    #[test]
+    fn names_keep_their_rules() {
+        for (text, valid) in [
+            ("follow-up-2", true),
+            ("7", true),
+            ("", false),
+            ("-a", false),
+            ("A", false),
+            ("a_b", false),
+            ("a/b", false),
+            ("ä", false),
+            (&"a".repeat(64), true),
+            (&"a".repeat(65), false),
+        ] {
+            assert_eq!(WorkflowId::parse(text).is_ok(), valid, "{text}");
+        }
+        for (text, valid) in [
+            ("incident", true),
+            ("a_1", true),
+            ("1a", false),
+            ("a-b", false),
+            ("_a", false),
+        ] {
+            assert_eq!(TaskName::parse(text).is_ok(), valid, "{text}");
+        }
+        assert!(RunId::parse("run_").is_err());
+        assert!(
+            serde_json::from_str::<TaskName>("\"a-b\"")
+                .unwrap_err()
+                .to_string()
+                .contains("`a-b` is not a task id")
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! What the functions say to each other over the bus.
+//!
+//! The bus carries the event itself, or a small message that names a run and a task. A message is
+//! versioned and changes only by additions: during a deployment old ones are still on their way.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::CloudEvent;
+use crate::id::{RunId, TaskName};
+use crate::task::TaskKind;
+
+/// `source` on the bus of events that came from outside.
+pub const SOURCE_INGEST: &str = "closedloop.ingest";
+/// `source` on the bus of task requests and of the ends of runs.
+pub const SOURCE_EVALUATE: &str = "closedloop.evaluate";
+/// `source` on the bus of the ends of tasks.
+pub const SOURCE_TASKS: &str = "closedloop.tasks";
+
+/// `detail-type` of a task that is to be done.
+pub const TASK_REQUESTED: &str = "task.requested";
+/// `detail-type` of a task that was done.
+pub const TASK_SUCCEEDED: &str = "task.succeeded";
+/// `detail-type` of a task that was given up.
+pub const TASK_FAILED: &str = "task.failed";
+/// Type of the event that a run has succeeded.
+pub const RUN_SUCCEEDED: &str = "run.succeeded";
+/// Type of the event that a run has failed.
+pub const RUN_FAILED: &str = "run.failed";
+
+/// Event types that begin so are this product's own; nobody may send them in.
+pub const RESERVED_TYPE_PREFIXES: [&str; 2] = ["task.", "run."];
+
+/// The `detail` of `task.requested`, `task.succeeded` and `task.failed`. The state is in the table: the
+/// message says where to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "version")]
+pub enum TaskMessage {
+    /// The first version.
+    #[serde(rename = "1")]
+    V1 {
+        /// The run.
+        run_id: RunId,
+        /// The task in it.
+        task: TaskName,
+        /// What the task does; rules send the message to a queue by it.
+        kind: TaskKind,
+    },
+}
+
+/// What EventBridge puts into a queue.
+///
+/// Source: <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>
+#[derive(Debug, Clone, Deserialize)]
+pub struct BusEnvelope {
+    /// Which function put it on the bus.
+    pub source: String,
+    /// The event's type, or the message's.
+    #[serde(rename = "detail-type")]
+    pub detail_type: String,
+    /// A [`CloudEvent`] or a [`TaskMessage`].
+    pub detail: serde_json::Value,
+}
+
+/// What a queue message turns out to be.
+#[derive(Debug, Clone)]
+pub enum BusMessage {
+    /// Something happened.
+    Event(Box<CloudEvent>),
+    /// A task is to be done.
+    TaskRequested(TaskMessage),
+    /// A task has ended; the table says how.
+    TaskEnded(TaskMessage),
+}
+
+/// A queue message that this version cannot read.
+#[derive(Debug, thiserror::Error)]
+#[error("the queue message is not a bus event of this product: {problem}")]
+pub struct UnreadableMessage {
+    problem: String,
+}
+
+impl BusMessage {
+    /// Reads the body of a queue message.
+    ///
+    /// # Errors
+    /// When it is not what EventBridge delivers, or the detail does not fit its type. Give up: the same
+    /// body cannot become readable. The error does not quote the body.
+    pub fn parse(body: &str) -> Result<Self, UnreadableMessage> {
+        let fault = |error: serde_json::Error| UnreadableMessage {
+            // Category and position only: the message of a data error quotes the value.
+            problem: format!("{:?} error in column {}", error.classify(), error.column()),
+        };
+        let envelope: BusEnvelope = serde_json::from_str(body).map_err(fault)?;
+        match (envelope.source.as_str(), envelope.detail_type.as_str()) {
+            (SOURCE_EVALUATE, TASK_REQUESTED) => serde_json::from_value(envelope.detail)
+                .map(Self::TaskRequested)
+                .map_err(fault),
+            (SOURCE_TASKS, TASK_SUCCEEDED | TASK_FAILED) => serde_json::from_value(envelope.detail)
+                .map(Self::TaskEnded)
+                .map_err(fault),
+            (SOURCE_INGEST, _) | (SOURCE_EVALUATE, RUN_SUCCEEDED | RUN_FAILED) => {
+                let event: CloudEvent = serde_json::from_value(envelope.detail).map_err(fault)?;
+                Ok(Self::Event(Box::new(event)))
+            }
+            (source, detail_type) => Err(UnreadableMessage {
+                problem: format!(
+                    "nothing with the source `{}` and the type `{}` is expected here",
+                    source.chars().take(64).collect::<String>(),
+                    detail_type.chars().take(64).collect::<String>()
+                ),
+            }),
+        }
+    }
+}

@@ -1,0 +1,628 @@
+//! A run: one workflow handling one event, task by task.
+//!
+//! The rules by which a run moves on are here, as functions from state to state. Who stores the state,
+//! and under which conditions, is `store`'s matter.
+
+use jiff::Timestamp;
+use rules::piped_text;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::event::{CloudEvent, WORKFLOW_CHAIN};
+use crate::id::{AccountName, EventKey, RunId, TaskKey, TaskName, WorkflowId};
+use crate::message::{RUN_FAILED, RUN_SUCCEEDED};
+use crate::task::TaskKind;
+use crate::workflow::{Task, Workflow};
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// At least one task has not ended.
+    Running,
+    /// Every task succeeded.
+    Succeeded,
+    /// Every task has ended, at least one in failure.
+    Failed,
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// For the tasks that it needs.
+    Waiting,
+    /// Its input is rendered; a task function is to take it.
+    Requested,
+    /// A task function has claimed it.
+    Running,
+    /// An attempt failed; another one will follow.
+    Retrying,
+    /// Done.
+    Succeeded,
+    /// Given up.
+    Failed,
+    /// Never tried, because a task that it needs did not succeed.
+    Skipped,
+}
+
+impl RunState {
+    /// The text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl TaskState {
+    /// The text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Requested => "requested",
+            Self::Running => "running",
+            Self::Retrying => "retrying",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// Whether nothing more happens to the task by itself.
+    pub fn has_ended(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Failed | Self::Skipped => true,
+            Self::Waiting | Self::Requested | Self::Running | Self::Retrying => false,
+        }
+    }
+}
+
+/// One workflow handling one event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Derived from event and workflow.
+    pub id: RunId,
+    /// The event that is handled.
+    pub event: EventKey,
+    /// That event's type.
+    pub event_type: String,
+    /// That event's subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_subject: Option<String>,
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// What the workflow was called.
+    pub workflow_name: String,
+    /// Which revision of the workflow runs.
+    pub revision: u32,
+    /// The workflows whose runs led here, this one last.
+    pub chain: Vec<WorkflowId>,
+    /// Where the run stands.
+    pub state: RunState,
+    /// When it was created.
+    pub started_at: Timestamp,
+    /// When its last task ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    /// Why the workflow applied: each comparison with the value seen.
+    pub trace: Value,
+}
+
+/// One task of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskRun {
+    /// The run.
+    pub run: RunId,
+    /// Its name in the workflow.
+    pub name: TaskName,
+    /// Its place in the workflow, from 0.
+    pub position: u32,
+    /// Its name towards the vendor.
+    pub key: TaskKey,
+    /// What it does.
+    pub kind: TaskKind,
+    /// The connected account that it uses.
+    pub account: AccountName,
+    /// The tasks that must have succeeded before.
+    pub needs: Vec<TaskName>,
+    /// The input as the workflow has it.
+    pub draft: Value,
+    /// The input with the piped text filled in. Rendered once: every attempt sends the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+    /// Where it stands.
+    pub state: TaskState,
+    /// How many attempts have begun.
+    pub attempts_begun: u32,
+    /// When the first attempt began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_attempt_at: Option<Timestamp>,
+    /// When the next attempt may begin, while retrying.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Until when the claim of the function that works on it holds, while running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    /// Whether an earlier attempt may have had its effect, so that the next one must look first.
+    #[serde(default)]
+    pub look_first: bool,
+    /// What it left for later tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Map<String, Value>>,
+    /// The record at the vendor, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// What the vendor did not take as it was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// Why it failed, was skipped, or will be tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What each attempt did. The oldest are dropped when there are very many.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+}
+
+/// What one attempt did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// In words: the vendor's own where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The calls that were made, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<VendorCall>,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// The task is done.
+    Succeeded,
+    /// No effect; will be tried again.
+    Retry,
+    /// Perhaps an effect; will look before trying again.
+    Reconcile,
+    /// No use in trying again.
+    GaveUp,
+    /// The time for trying is over.
+    RanOutOfTime,
+}
+
+/// One call to the vendor. Nothing secret: no headers, no query values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VendorCall {
+    /// The HTTP method.
+    pub method: String,
+    /// The path, without query.
+    pub path: String,
+    /// The status answered, when there was an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The vendor's id of the call, for their support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The body that was sent, for calls that write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Value>,
+}
+
+/// What [`settle`] changed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settled {
+    /// Names of the tasks whose state changed, in the workflow's order.
+    pub changed: Vec<TaskName>,
+    /// How the run ended, if it did.
+    pub finished: Option<RunState>,
+}
+
+/// Creates the run of a workflow for an event, with its tasks, and moves it as far as it goes without a
+/// task function.
+pub fn begin(
+    workflow: &Workflow,
+    revision: u32,
+    event: &CloudEvent,
+    trace: Value,
+    now: Timestamp,
+) -> (Run, Vec<TaskRun>) {
+    let event_key = event.key();
+    let id = RunId::derive(&event_key, &workflow.id);
+    let mut chain = event.workflow_chain();
+    chain.push(workflow.id.clone());
+    let mut run = Run {
+        id,
+        event: event_key,
+        event_type: event.kind.clone(),
+        event_subject: event.subject.clone(),
+        workflow: workflow.id.clone(),
+        workflow_name: workflow.name.clone(),
+        revision,
+        chain,
+        state: RunState::Running,
+        started_at: now,
+        finished_at: None,
+        trace,
+    };
+    let mut tasks: Vec<TaskRun> = (0..)
+        .zip(&workflow.tasks)
+        .map(|(position, task)| new_task(&run.id, position, task))
+        .collect();
+    let settled = settle(&run.id, &mut tasks, Some(event));
+    if let Some(state) = settled.finished {
+        run.state = state;
+        run.finished_at = Some(now);
+    }
+    (run, tasks)
+}
+
+fn new_task(run: &RunId, position: u32, task: &Task) -> TaskRun {
+    TaskRun {
+        run: run.clone(),
+        name: task.id.clone(),
+        position,
+        key: TaskKey::derive(run, &task.id),
+        kind: task.kind,
+        account: task.account.clone(),
+        needs: task.needs.clone(),
+        draft: task.input.clone(),
+        input: None,
+        state: TaskState::Waiting,
+        attempts_begun: 0,
+        first_attempt_at: None,
+        next_attempt_at: None,
+        lease_until: None,
+        look_first: false,
+        output: None,
+        link: None,
+        warnings: Vec::new(),
+        reason: None,
+        attempts: Vec::new(),
+    }
+}
+
+/// Requests every waiting task whose needs have succeeded, skips those whose needs cannot succeed any
+/// more, and tells how the run ended if nothing is left to do. Doing it twice changes nothing more.
+/// `event` is `None` when it has expired; then nothing can be rendered any more.
+pub fn settle(run: &RunId, tasks: &mut [TaskRun], event: Option<&CloudEvent>) -> Settled {
+    let mut changed = vec![false; tasks.len()];
+    // Each round ends at least one task's waiting, so there are at most as many rounds as tasks.
+    loop {
+        let mut moved = false;
+        for index in 0..tasks.len() {
+            let Some(task) = tasks.get(index) else { break };
+            if task.state != TaskState::Waiting {
+                continue;
+            }
+            let Some(next) = next_state(run, task, tasks, event) else {
+                continue;
+            };
+            if let (Some(task), Some(flag)) = (tasks.get_mut(index), changed.get_mut(index)) {
+                match next {
+                    Next::Request(input) => {
+                        task.state = TaskState::Requested;
+                        task.input = Some(input);
+                    }
+                    Next::Fail(reason) => {
+                        task.state = TaskState::Failed;
+                        task.reason = Some(reason);
+                    }
+                    Next::Skip(reason) => {
+                        task.state = TaskState::Skipped;
+                        task.reason = Some(reason);
+                    }
+                }
+                *flag = true;
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    let finished = tasks.iter().all(|task| task.state.has_ended()).then(|| {
+        if tasks.iter().all(|task| task.state == TaskState::Succeeded) {
+            RunState::Succeeded
+        } else {
+            RunState::Failed
+        }
+    });
+    let changed = tasks
+        .iter()
+        .zip(changed)
+        .filter(|(_, flag)| *flag)
+        .map(|(task, _)| task.name.clone())
+        .collect();
+    Settled { changed, finished }
+}
+
+enum Next {
+    Request(Value),
+    Fail(String),
+    Skip(String),
+}
+
+fn next_state(
+    run: &RunId,
+    task: &TaskRun,
+    tasks: &[TaskRun],
+    event: Option<&CloudEvent>,
+) -> Option<Next> {
+    let mut ready = true;
+    for need in &task.needs {
+        match tasks
+            .iter()
+            .find(|other| other.name == *need)
+            .map(|other| other.state)
+        {
+            Some(TaskState::Succeeded) => {}
+            Some(state @ (TaskState::Failed | TaskState::Skipped)) => {
+                return Some(Next::Skip(format!(
+                    "it needs the task `{need}`, which was {}",
+                    ended_word(state)
+                )));
+            }
+            Some(
+                TaskState::Waiting
+                | TaskState::Requested
+                | TaskState::Running
+                | TaskState::Retrying,
+            ) => ready = false,
+            None => {
+                return Some(Next::Fail(format!(
+                    "it needs the task `{need}`, which is not in this run"
+                )));
+            }
+        }
+    }
+    if !ready {
+        return None;
+    }
+    let Some(event) = event else {
+        return Some(Next::Fail(
+            "the event has expired, so the piped text cannot be filled in".to_owned(),
+        ));
+    };
+    let rendered = piped_text::render_value(&task.draft, &context(run, tasks, event));
+    Some(match rendered {
+        Ok(input) => Next::Request(input),
+        Err(error) => Next::Fail(format!("the piped text cannot be filled in: {error}")),
+    })
+}
+
+fn ended_word(state: TaskState) -> &'static str {
+    if state == TaskState::Skipped {
+        "skipped"
+    } else {
+        "given up"
+    }
+}
+
+/// What piped text can refer to: `event`, `run` and `tasks.<id>.output`.
+fn context(run: &RunId, tasks: &[TaskRun], event: &CloudEvent) -> Value {
+    let outputs: Map<String, Value> = tasks
+        .iter()
+        .filter_map(|task| {
+            let output = task.output.clone()?;
+            Some((task.name.as_str().to_owned(), json!({ "output": output })))
+        })
+        .collect();
+    json!({ "event": event, "run": { "id": run }, "tasks": outputs })
+}
+
+/// The event that says how a run ended; workflows can start on it. `None` while it runs.
+pub fn end_event(run: &Run, tasks: &[TaskRun]) -> Option<CloudEvent> {
+    let kind = match run.state {
+        RunState::Running => return None,
+        RunState::Succeeded => RUN_SUCCEEDED,
+        RunState::Failed => RUN_FAILED,
+    };
+    let tasks: Vec<Value> = tasks
+        .iter()
+        .map(|task| {
+            json!({
+                "id": task.name, "kind": task.kind, "account": task.account, "state": task.state,
+                "attempts": task.attempts_begun, "reason": task.reason, "link": task.link,
+            })
+        })
+        .collect();
+    let chain: Vec<&str> = run.chain.iter().map(WorkflowId::as_str).collect();
+    let mut extensions = Map::new();
+    extensions.insert(WORKFLOW_CHAIN.to_owned(), chain.join(",").into());
+    // A run that was retried by hand ends a second time: the end's time makes it a second event.
+    let ended = run.finished_at.unwrap_or(run.started_at);
+    Some(CloudEvent {
+        specversion: "1.0".to_owned(),
+        id: format!(
+            "{}:{}:{}",
+            run.id,
+            run.state.as_str(),
+            ended.as_millisecond()
+        ),
+        source: "/runs".to_owned(),
+        kind: kind.to_owned(),
+        subject: Some(run.workflow.to_string()),
+        time: Some(ended),
+        datacontenttype: Some("application/json".to_owned()),
+        data: Some(json!({
+            "run": run.id, "workflow": run.workflow, "workflow_name": run.workflow_name,
+            "revision": run.revision, "state": run.state,
+            "event": { "key": run.event, "type": run.event_type, "subject": run.event_subject },
+            "tasks": tasks,
+        })),
+        extensions,
+    })
+}
+
+/// Makes every task that was given up ready for new attempts, and those that were skipped for its sake
+/// wait again. Gives the names of the tasks that changed; none when nothing had failed.
+pub fn reopen(tasks: &mut [TaskRun]) -> Vec<TaskName> {
+    let mut changed = Vec::new();
+    for task in tasks {
+        match task.state {
+            // Without an input the piped text could not be filled in: render it again.
+            TaskState::Failed if task.input.is_some() => task.state = TaskState::Requested,
+            TaskState::Failed | TaskState::Skipped => task.state = TaskState::Waiting,
+            TaskState::Waiting
+            | TaskState::Requested
+            | TaskState::Running
+            | TaskState::Retrying
+            | TaskState::Succeeded => continue,
+        }
+        task.reason = None;
+        // The budget for retries begins anew; what earlier attempts may have done is not forgotten.
+        task.look_first = task.look_first || task.attempts_begun > 0;
+        task.first_attempt_at = None;
+        task.next_attempt_at = None;
+        changed.push(task.name.clone());
+    }
+    changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(data: Value) -> CloudEvent {
+        serde_json::from_value(json!({
+            "specversion": "1.0", "id": "1", "source": "/endpoints/survey", "type": "response.completed", "data": data
+        }))
+        .unwrap()
+    }
+
+    fn workflow(tasks: Value) -> Workflow {
+        let document = json!({
+            "id": "follow-up", "name": "Follow up", "trigger": {"event": {"type": "response.completed"}}, "tasks": tasks
+        });
+        crate::definition::workflow(&document).unwrap()
+    }
+
+    fn chain() -> Workflow {
+        workflow(json!([
+            {"id": "incident", "kind": "servicenow.create_record", "account": "sn",
+             "input": {"table": "incident", "short_description": "NPS {{ event.data.nps }}"}},
+            {"id": "ticket", "kind": "zendesk.create_ticket", "account": "zd", "needs": ["incident"],
+             "input": {"comment": "See {{ tasks.incident.output.number }}"}},
+            {"id": "note", "kind": "zendesk.update_ticket", "account": "zd", "needs": ["ticket"],
+             "input": {"ticket_id": "{{ tasks.ticket.output.id }}", "comment": "x"}}
+        ]))
+    }
+
+    fn states(tasks: &[TaskRun]) -> Vec<TaskState> {
+        tasks.iter().map(|task| task.state).collect()
+    }
+
+    #[test]
+    fn first_tasks_are_requested_with_their_piped_text_filled_in() {
+        let (run, tasks) = begin(
+            &chain(),
+            3,
+            &event(json!({"nps": 2})),
+            Value::Null,
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(
+            states(&tasks),
+            [TaskState::Requested, TaskState::Waiting, TaskState::Waiting]
+        );
+        assert_eq!(
+            tasks[0].input.as_ref().unwrap()["short_description"],
+            "NPS 2"
+        );
+        assert_eq!((run.state, run.revision), (RunState::Running, 3));
+        assert_eq!(run.chain, [run.workflow.clone()]);
+    }
+
+    #[test]
+    fn later_task_uses_the_output_of_an_earlier_one() {
+        let event = event(json!({}));
+        let (run, mut tasks) = begin(&chain(), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
+        tasks[0].state = TaskState::Succeeded;
+        tasks[0].output = Some(json!({"number": "INC1"}).as_object().unwrap().clone());
+        let settled = settle(&run.id, &mut tasks, Some(&event));
+        assert_eq!(settled.changed, [tasks[1].name.clone()]);
+        assert_eq!(tasks[1].input.as_ref().unwrap()["comment"], "See INC1");
+        assert_eq!(
+            settle(&run.id, &mut tasks, Some(&event)),
+            Settled::default()
+        );
+    }
+
+    #[test]
+    fn failed_task_skips_its_dependants_and_ends_the_run() {
+        let event = event(json!({}));
+        let (mut run, mut tasks) = begin(&chain(), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
+        tasks[0].state = TaskState::Failed;
+        let settled = settle(&run.id, &mut tasks, Some(&event));
+        assert_eq!(
+            states(&tasks),
+            [TaskState::Failed, TaskState::Skipped, TaskState::Skipped]
+        );
+        assert_eq!(settled.finished, Some(RunState::Failed));
+        assert!(
+            tasks[1]
+                .reason
+                .as_ref()
+                .unwrap()
+                .contains("`incident`, which was given up")
+        );
+        run.state = RunState::Failed;
+        run.finished_at = Some(Timestamp::UNIX_EPOCH);
+        let end = end_event(&run, &tasks).unwrap();
+        assert_eq!(
+            (end.kind.as_str(), end.subject.as_deref()),
+            ("run.failed", Some("follow-up"))
+        );
+        assert_eq!(end.workflow_chain(), run.chain);
+    }
+
+    #[test]
+    fn piped_text_that_cannot_be_filled_in_fails_its_task_alone() {
+        let workflow = workflow(json!([
+            {"id": "bad", "kind": "zendesk.create_ticket", "account": "zd",
+             "input": {"comment": "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}"}},
+            {"id": "good", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "fine"}}
+        ]));
+        let (run, tasks) = begin(
+            &workflow,
+            1,
+            &event(json!({})),
+            Value::Null,
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(states(&tasks), [TaskState::Failed, TaskState::Requested]);
+        assert_eq!(run.state, RunState::Running);
+        assert!(
+            tasks[0].reason.as_ref().unwrap().contains("comment"),
+            "{:?}",
+            tasks[0].reason
+        );
+    }
+
+    #[test]
+    fn reopened_run_tries_the_failed_and_waits_with_the_skipped() {
+        let event = event(json!({}));
+        let (run, mut tasks) = begin(&chain(), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
+        tasks[0].state = TaskState::Failed;
+        tasks[0].attempts_begun = 2;
+        settle(&run.id, &mut tasks, Some(&event));
+        assert_eq!(reopen(&mut tasks).len(), 3);
+        assert_eq!(
+            states(&tasks),
+            [TaskState::Requested, TaskState::Waiting, TaskState::Waiting]
+        );
+        assert!(tasks[0].look_first);
+        assert!(tasks[1].reason.is_none());
+    }
+}

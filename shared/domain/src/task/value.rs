@@ -1,0 +1,489 @@
+//! The types of task fields. Each accepts what a form, a YAML file and a rendered template give: `3` and
+//! `"3"` are the same number, `High` and `high` the same level.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A text; numbers and booleans are taken as their text, an absent value as no text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "String")]
+pub struct Text(String);
+
+impl Text {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing but white space.
+    pub fn is_blank(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0
+    }
+}
+
+impl TryFrom<Value> for Text {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        scalar_text(&value).map(Self).ok_or_else(|| {
+            format!(
+                "found {}, expected a text; join a list with the filter `join`",
+                shape(&value)
+            )
+        })
+    }
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+/// How much something matters, as ServiceNow's urgency and impact: `low`, `medium`, `high`, or 3, 2, 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", rename_all = "snake_case")]
+pub enum Level {
+    /// 3
+    Low,
+    /// 2
+    Medium,
+    /// 1
+    High,
+}
+
+impl TryFrom<Value> for Level {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match word(&value).as_deref() {
+            Some("low" | "3") => Ok(Self::Low),
+            Some("medium" | "2") => Ok(Self::Medium),
+            Some("high" | "1") => Ok(Self::High),
+            Some(_) | None => Err(format!(
+                "found {}, expected low, medium, high or 3, 2, 1",
+                quoted(&value)
+            )),
+        }
+    }
+}
+
+impl JsonSchema for Level {
+    fn schema_name() -> Cow<'static, str> {
+        "Level".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["low", "medium", "high", "Low", "Medium", "High", 1, 2, 3, "1", "2", "3"] })
+    }
+}
+
+/// Where a ServiceNow record stands, in words that each table numbers differently, or that number itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value")]
+pub enum RecordState {
+    /// Somebody works on it.
+    InProgress,
+    /// Waiting for something.
+    OnHold,
+    /// Solved, not yet confirmed.
+    Resolved,
+    /// Over.
+    Closed,
+    /// Over without having been done.
+    Canceled,
+    /// The number that the table uses.
+    Number(i32),
+}
+
+impl TryFrom<Value> for RecordState {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let word = word(&value).unwrap_or_default();
+        if let Ok(number) = word.parse() {
+            return Ok(Self::Number(number));
+        }
+        match word.replace([' ', '-'], "_").as_str() {
+            "in_progress" => Ok(Self::InProgress),
+            "on_hold" => Ok(Self::OnHold),
+            "resolved" => Ok(Self::Resolved),
+            "closed" => Ok(Self::Closed),
+            "canceled" | "cancelled" => Ok(Self::Canceled),
+            _ => Err(format!(
+                "found {}, expected in_progress, on_hold, resolved, closed, canceled or the table's number",
+                quoted(&value)
+            )),
+        }
+    }
+}
+
+impl JsonSchema for RecordState {
+    fn schema_name() -> Cow<'static, str> {
+        "RecordState".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "enum": ["in_progress", "on_hold", "resolved", "closed", "canceled"] },
+            { "type": "string", "pattern": "^(?i:in[ _-]progress|on[ _-]hold|resolved|closed|cancell?ed|-?[0-9]+)$" },
+            { "type": "integer" }
+        ] })
+    }
+}
+
+macro_rules! word_enum {
+    ($(#[$doc:meta])* $name:ident, $expected:literal, { $($(#[$variant_doc:meta])* $variant:ident = $first:literal $(| $other:literal)*),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(try_from = "Value")]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $first)] $variant),+ }
+
+        impl $name {
+            /// The vendor's spelling.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $first),+ }
+            }
+        }
+
+        impl TryFrom<Value> for $name {
+            type Error = String;
+
+            fn try_from(value: Value) -> Result<Self, String> {
+                match word(&value).as_deref() {
+                    $(Some($first $(| $other)*) => Ok(Self::$variant),)+
+                    Some(_) | None => Err(format!("found {}, expected {}", quoted(&value), $expected)),
+                }
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "anyOf": [
+                    { "enum": [$($first),+] },
+                    { "type": "string", "pattern": concat!("^(?i:" $(, $first, "|" $(, $other, "|")*)+ , ")$") }
+                ] })
+            }
+        }
+    };
+}
+
+word_enum!(
+    /// A ticket's priority.
+    TicketPriority, "low, normal, high or urgent",
+    {
+        /// Below normal.
+        Low = "low",
+        /// The usual.
+        Normal = "normal",
+        /// Above normal.
+        High = "high",
+        /// Now.
+        Urgent = "urgent",
+    }
+);
+
+word_enum!(
+    /// Where a ticket stands.
+    TicketStatus, "new, open, pending, hold, solved or closed",
+    {
+        /// Nobody has looked yet.
+        New = "new",
+        /// An agent works on it.
+        Open = "open",
+        /// Waiting for the requester.
+        Pending = "pending",
+        /// Waiting for somebody else.
+        Hold = "hold" | "on-hold" | "on hold" | "on_hold",
+        /// Solved, not yet final.
+        Solved = "solved",
+        /// Final: nothing about the ticket can change any more.
+        Closed = "closed",
+    }
+);
+
+/// A vendor's numeric id, given as a number or as digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct NumericId(u64);
+
+impl NumericId {
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for NumericId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<Value> for NumericId {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        word(&value)
+            .and_then(|digits| digits.parse().ok())
+            .filter(|id| *id > 0)
+            .map(Self)
+            .ok_or_else(|| {
+                format!(
+                    "found {}, expected a numeric id such as 35436",
+                    quoted(&value)
+                )
+            })
+    }
+}
+
+impl JsonSchema for NumericId {
+    fn schema_name() -> Cow<'static, str> {
+        "NumericId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string", "pattern": "^[0-9]+$" }] })
+    }
+}
+
+/// Yes or no, given as a boolean or as the words `true` and `false`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct YesNo(pub bool);
+
+impl TryFrom<Value> for YesNo {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match word(&value).as_deref() {
+            Some("true") => Ok(Self(true)),
+            Some("false") => Ok(Self(false)),
+            Some(_) | None => Err(format!("found {}, expected true or false", quoted(&value))),
+        }
+    }
+}
+
+impl JsonSchema for YesNo {
+    fn schema_name() -> Cow<'static, str> {
+        "YesNo".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": [true, false, "true", "false"] })
+    }
+}
+
+/// Tags: a list, or one text with commas between them and quotes around them where wished, such as
+/// `"Salesforce", "360"`. White space inside a tag becomes `_`, since it would split the tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Tags(Vec<String>);
+
+impl Tags {
+    /// The tags, each once, in the order given.
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl TryFrom<Value> for Tags {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let parts: Vec<String> = match &value {
+            Value::String(text) => text.split(',').map(str::to_owned).collect(),
+            Value::Array(items) => items
+                .iter()
+                .map(|item| {
+                    scalar_text(item).ok_or_else(|| {
+                        format!("found {} in the list of tags, expected texts", shape(item))
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+            Value::Null => Vec::new(),
+            Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+                return Err(format!(
+                    "found {}, expected a list of tags or a text with commas",
+                    shape(&value)
+                ));
+            }
+        };
+        let mut tags: Vec<String> = Vec::new();
+        for part in parts {
+            let tag = part
+                .trim()
+                .trim_matches('"')
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join("_");
+            if !tag.is_empty() && !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        Ok(Self(tags))
+    }
+}
+
+impl JsonSchema for Tags {
+    fn schema_name() -> Cow<'static, str> {
+        "Tags".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "array", "items": { "type": ["string", "number"] } }, { "type": "string" }] })
+    }
+}
+
+/// The value of a custom field: a text, number, boolean, list of these, or null to clear it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub struct FieldValue(Value);
+
+impl FieldValue {
+    /// The value as JSON.
+    pub fn as_json(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<FieldValue> for Value {
+    fn from(value: FieldValue) -> Self {
+        value.0
+    }
+}
+
+impl TryFrom<Value> for FieldValue {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match &value {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(Self(value)),
+            Value::Array(items) if items.iter().all(|item| scalar_text(item).is_some()) => {
+                Ok(Self(value))
+            }
+            Value::Array(_) | Value::Object(_) => Err(format!(
+                "found {}, expected a text, number, boolean or a list of these",
+                shape(&value)
+            )),
+        }
+    }
+}
+
+impl JsonSchema for FieldValue {
+    fn schema_name() -> Cow<'static, str> {
+        "FieldValue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean", "null", "array"] })
+    }
+}
+
+/// The text of a scalar; `None` for lists and objects.
+fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => Some(String::new()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::String(text) => Some(text.clone()),
+        Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn word(value: &Value) -> Option<String> {
+    scalar_text(value).map(|text| text.trim().to_lowercase())
+}
+
+fn quoted(value: &Value) -> String {
+    match scalar_text(value) {
+        Some(text) => format!("`{}`", text.chars().take(80).collect::<String>()),
+        None => shape(value).to_owned(),
+    }
+}
+
+fn shape(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_read_in_every_form_that_people_and_templates_give() {
+        for (value, level) in [
+            (json!("High"), Level::High),
+            (json!(1), Level::High),
+            (json!(" 3 "), Level::Low),
+        ] {
+            assert_eq!(Level::try_from(value).unwrap(), level);
+        }
+        for (value, state) in [
+            (json!("In progress"), RecordState::InProgress),
+            (json!("on-hold"), RecordState::OnHold),
+            (json!("Cancelled"), RecordState::Canceled),
+            (json!(-5), RecordState::Number(-5)),
+            (json!("101"), RecordState::Number(101)),
+        ] {
+            assert_eq!(RecordState::try_from(value).unwrap(), state);
+        }
+        assert_eq!(
+            TicketStatus::try_from(json!("On-hold")).unwrap().as_str(),
+            "hold"
+        );
+        assert_eq!(NumericId::try_from(json!("35436")).unwrap().get(), 35436);
+        assert!(NumericId::try_from(json!(0)).is_err());
+        assert!(NumericId::try_from(json!("12x")).is_err());
+        assert_eq!(YesNo::try_from(json!("True")).unwrap(), YesNo(true));
+        assert!(YesNo::try_from(json!("")).is_err());
+        assert_eq!(Text::try_from(json!(7)).unwrap().as_str(), "7");
+        assert!(Text::try_from(json!(["a"])).unwrap_err().contains("join"));
+        assert!(FieldValue::try_from(json!({"a": 1})).is_err());
+    }
+
+    #[test]
+    fn tags_come_from_the_quoted_list_and_from_lists() {
+        for (value, tags) in [
+            (json!("\"Salesforce\", \"360\""), vec!["Salesforce", "360"]),
+            (json!(["a b", "c", "c", 5]), vec!["a_b", "c", "5"]),
+            (json!(""), vec![]),
+            (json!("a,,b"), vec!["a", "b"]),
+        ] {
+            assert_eq!(Tags::try_from(value).unwrap().as_slice(), tags);
+        }
+        assert!(Tags::try_from(json!({"a": 1})).is_err());
+    }
+}
