@@ -1,0 +1,122 @@
+//! What every function does once, while it starts: read its variables, install its log, connect to AWS.
+//!
+//! This is the only place that reads the process environment and the clock.
+
+use std::time::Duration;
+
+/// Credentials, region and connections, from which every AWS client is made.
+pub use aws_config::SdkConfig as AwsConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use jiff::Timestamp;
+use tracing_subscriber::EnvFilter;
+
+/// A variable that the function cannot start without.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable {name} {problem}")]
+pub struct ConfigError {
+    /// The variable.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+/// The value of an environment variable; `None` when it is not set or empty.
+pub fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that may")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Reads a variable that must be there, from `variables` (in production [`variable`]).
+///
+/// # Errors
+/// When it is not set or empty.
+pub fn required(
+    variables: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<String, ConfigError> {
+    variables(name).ok_or_else(|| ConfigError {
+        name,
+        problem: "is not set".to_owned(),
+    })
+}
+
+/// The current time. Functions get it as an argument.
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Writes the log to standard output, one JSON object a line, as CloudWatch Logs Insights reads it. The
+/// level is that of `RUST_LOG`, `info` when it is not set. Doing it twice has no effect.
+pub fn tracing() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(true)
+        .without_time()
+        .with_env_filter(filter)
+        .finish();
+    // An installed subscriber stays: the only error there is.
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        tracing::debug!("the log is installed already");
+    }
+}
+
+/// An error with its causes, for a log line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Credentials, region and HTTP connections for the AWS clients of this process, which share them.
+///
+/// A call is tried three times within 8 s: enough to ride out a dropped connection, short enough that the
+/// function answers before its own time is over.
+pub async fn aws_config() -> AwsConfig {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::from_env()
+        .http_client(http)
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(50)),
+        )
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(2))
+                .operation_attempt_timeout(Duration::from_secs(4))
+                .operation_timeout(Duration::from_secs(8))
+                .build(),
+        )
+        .load()
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_variable_is_named() {
+        let error = required(|_| None, "RUNS_TABLE").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the environment variable RUNS_TABLE is not set"
+        );
+        assert_eq!(
+            required(|name| Some(format!("{name}!")), "RUNS_TABLE").unwrap(),
+            "RUNS_TABLE!"
+        );
+    }
+}
