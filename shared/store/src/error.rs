@@ -1,0 +1,72 @@
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::error::SdkError;
+
+/// A table operation that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// DynamoDB refused or could not be reached. Retry: conditions make a repeated write harmless.
+    #[error("{operation} failed{}", code.as_deref().map(|code| format!(" with {code}")).unwrap_or_default())]
+    Unavailable {
+        /// What was to be done, such as `claiming a task`.
+        operation: &'static str,
+        /// DynamoDB's error code.
+        code: Option<String>,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A stored row cannot be read. Give up: it stays so until somebody mends it.
+    #[error("{operation}: the stored {what} cannot be read: {problem}")]
+    Corrupt {
+        /// What was to be done.
+        operation: &'static str,
+        /// The attribute.
+        what: &'static str,
+        /// What is wrong with it, without its value.
+        problem: String,
+    },
+    /// Somebody else changed the row in between. Retry: read it again first.
+    #[error("{operation}: somebody else changed it in between")]
+    Conflict {
+        /// What was to be done.
+        operation: &'static str,
+    },
+    /// The row would be larger than a table takes. Give up.
+    #[error("{operation}: {what} is larger than the 400 kB that a row can hold")]
+    TooLarge {
+        /// What was to be done.
+        operation: &'static str,
+        /// What is too large.
+        what: &'static str,
+    },
+}
+
+impl Error {
+    /// Whether doing it again cannot help.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } | Self::TooLarge { .. } => true,
+            Self::Unavailable { .. } | Self::Conflict { .. } => false,
+        }
+    }
+
+    /// Whether a stored row cannot be read.
+    pub fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Corrupt { .. })
+    }
+
+    pub(crate) fn unavailable<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: std::fmt::Debug + Send + Sync + 'static,
+    {
+        move |error| Self::Unavailable {
+            operation,
+            code: error
+                .as_service_error()
+                .and_then(ProvideErrorMetadata::code)
+                .map(str::to_owned),
+            source: Box::new(error),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The tables: one module each. Every write condition of the product is here.
+//!
+//! Nothing here decides anything: what is written was decided before, and a condition that does not hold
+//! is told to the caller as a fact.
+
+mod accounts;
+mod endpoints;
+mod error;
+mod events;
+mod intake;
+mod item;
+mod runs;
+mod workflows;
+
+pub use accounts::Accounts;
+pub use endpoints::Endpoints;
+pub use error::Error;
+pub use events::{Decision, EventRecord, Events, Outcome};
+pub use intake::{Begun, Intake};
+pub use runs::{AttemptEnd, Claim, Runs};
+pub use workflows::{Applied, StoredWorkflow, Workflows};
+
+/// The client that every table takes.
+pub use aws_sdk_dynamodb::Client;

@@ -1,0 +1,601 @@
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
+};
+use domain::run::Attempt;
+use domain::{Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+
+use crate::Error;
+use crate::item::{Item, Reader, expiry, json, number, sortable_time, text, time};
+
+/// The attempts of a task that are kept; the oldest go first.
+const MOST_ATTEMPTS: usize = 40;
+
+/// The table of runs: a row `run` and a row `task#{id}` for each task, under the run's id.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    client: Client,
+    table: String,
+}
+
+/// What came of claiming a task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// The caller has it until the lease ends, and makes this attempt.
+    Claimed(Box<TaskRun>),
+    /// Somebody else has it, or its next attempt is not due.
+    NotBefore(Timestamp),
+    /// It has ended: succeeded, given up or skipped.
+    Ended(Box<TaskRun>),
+    /// It waits for other tasks, or there is no such task.
+    NotRequested,
+}
+
+/// How an attempt ends.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttemptEnd {
+    /// The task is done.
+    Succeeded {
+        /// For later tasks.
+        output: Map<String, Value>,
+        /// The record at the vendor, for people.
+        link: Option<String>,
+        /// What the vendor did not take as it was sent.
+        warnings: Vec<String>,
+    },
+    /// There will be another attempt.
+    Retry {
+        /// Not before.
+        at: Timestamp,
+        /// Whether this one may have had its effect.
+        look_first: bool,
+        /// Why.
+        reason: String,
+    },
+    /// The task is given up.
+    Failed {
+        /// Whether an attempt may have had its effect all the same.
+        look_first: bool,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Runs {
+    /// The table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// A run with its tasks in the workflow's order, as it is now (a consistent read).
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn get(&self, id: &RunId) -> Result<Option<(Run, Vec<TaskRun>)>, Error> {
+        const OPERATION: &str = "reading a run";
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(id.as_str()))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(Error::unavailable(OPERATION))?;
+        let mut run = None;
+        let mut tasks = Vec::new();
+        for item in &items {
+            if item.get("sk") == Some(&text(RUN)) {
+                run = Some(read_run(OPERATION, item)?);
+            } else {
+                tasks.push(read_task(OPERATION, item)?);
+            }
+        }
+        tasks.sort_by_key(|task| task.position);
+        Ok(run.map(|run| (run, tasks)))
+    }
+
+    /// The newest runs of a workflow, newest first.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn of_workflow(
+        &self,
+        workflow: &WorkflowId,
+        limit: usize,
+    ) -> Result<Vec<Run>, Error> {
+        self.newest("by_workflow", "workflow", workflow.as_str(), limit)
+            .await
+    }
+
+    /// The newest runs that began on this day (UTC), newest first.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn of_day(&self, day: Date, limit: usize) -> Result<Vec<Run>, Error> {
+        self.newest("by_day", "day", &day.to_string(), limit).await
+    }
+
+    async fn newest(
+        &self,
+        index: &str,
+        key: &str,
+        value: &str,
+        limit: usize,
+    ) -> Result<Vec<Run>, Error> {
+        const OPERATION: &str = "listing runs";
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression("#key = :value")
+            .expression_attribute_names("#key", key)
+            .expression_attribute_values(":value", text(value))
+            .scan_index_forward(false)
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = items;
+        let mut runs = Vec::new();
+        while runs.len() < limit {
+            let Some(item) = items.next().await else {
+                break;
+            };
+            runs.push(read_run(
+                OPERATION,
+                &item.map_err(Error::unavailable(OPERATION))?,
+            )?);
+        }
+        Ok(runs)
+    }
+
+    /// Takes a task for one attempt, if nobody has it and it is due. The claim holds until `lease_until`;
+    /// `owner` must be unique to this invocation.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn claim(
+        &self,
+        run: &RunId,
+        task: &TaskName,
+        owner: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Claim, Error> {
+        const OPERATION: &str = "claiming a task";
+        let claimed = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(run.as_str()))
+            .key("sk", text(task_sk(task)))
+            .update_expression(
+                "SET #state = :running, lease_owner = :owner, lease_until = :lease_until, \
+                 attempts_begun = if_not_exists(attempts_begun, :none) + :one, \
+                 first_attempt_at = if_not_exists(first_attempt_at, :now) REMOVE next_attempt_at",
+            )
+            .condition_expression(
+                "#state = :requested OR (#state = :retrying AND next_attempt_at <= :now) \
+                 OR (#state = :running AND lease_until < :now)",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":running", state(TaskState::Running))
+            .expression_attribute_values(":requested", state(TaskState::Requested))
+            .expression_attribute_values(":retrying", state(TaskState::Retrying))
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":lease_until", time(lease_until))
+            .expression_attribute_values(":now", time(now))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":one", number(1))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let before = match claimed {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    return match refused.item() {
+                        None => Ok(Claim::NotRequested),
+                        Some(item) => Ok(not_claimed(read_task(OPERATION, item)?, now)),
+                    };
+                }
+                Some(_) | None => return Err(Error::unavailable(OPERATION)(error)),
+            },
+        };
+        let mut task = read_task(OPERATION, &before)?;
+        // Whoever had it did not say how the attempt ended.
+        task.look_first = task.look_first || task.state == TaskState::Running;
+        task.state = TaskState::Running;
+        task.attempts_begun += 1;
+        task.first_attempt_at = task.first_attempt_at.or(Some(now));
+        task.next_attempt_at = None;
+        task.lease_until = Some(lease_until);
+        Ok(Claim::Claimed(Box::new(task)))
+    }
+
+    /// Stores how the attempt of a claimed task ended.
+    ///
+    /// # Errors
+    /// `Conflict` when the lease ended and somebody else has the task now: theirs is the word that counts.
+    pub async fn end_attempt(
+        &self,
+        task: &TaskRun,
+        owner: &str,
+        attempt: Attempt,
+        end: &AttemptEnd,
+    ) -> Result<(), Error> {
+        const OPERATION: &str = "storing how an attempt ended";
+        let mut attempts = task.attempts.clone();
+        attempts.push(attempt);
+        let surplus = attempts.len().saturating_sub(MOST_ATTEMPTS);
+        attempts.drain(..surplus);
+        let attempts = attempts
+            .iter()
+            .map(|attempt| json(OPERATION, "attempt", attempt))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut values: Vec<(&str, AttributeValue)> =
+            vec![("attempts", AttributeValue::L(attempts))];
+        let (next_state, look_first, remove) = match end {
+            AttemptEnd::Succeeded {
+                output,
+                link,
+                warnings,
+            } => {
+                values.push(("output", json(OPERATION, "output", output)?));
+                if let Some(link) = link {
+                    values.push(("link", text(link)));
+                }
+                values.push(("warnings", json(OPERATION, "warnings", warnings)?));
+                (
+                    TaskState::Succeeded,
+                    false,
+                    " REMOVE lease_owner, lease_until, reason",
+                )
+            }
+            AttemptEnd::Retry {
+                at,
+                look_first,
+                reason,
+            } => {
+                values.push(("next_attempt_at", time(*at)));
+                values.push(("reason", text(reason)));
+                (
+                    TaskState::Retrying,
+                    *look_first,
+                    " REMOVE lease_owner, lease_until",
+                )
+            }
+            AttemptEnd::Failed { look_first, reason } => {
+                values.push(("reason", text(reason)));
+                (
+                    TaskState::Failed,
+                    *look_first,
+                    " REMOVE lease_owner, lease_until",
+                )
+            }
+        };
+        values.push(("state", state(next_state)));
+        values.push((
+            "look_first",
+            AttributeValue::Bool(look_first || task.look_first),
+        ));
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(task.run.as_str()))
+            .key("sk", text(task_sk(&task.name)))
+            .condition_expression("#state = :running AND lease_owner = :owner")
+            .expression_attribute_values(":running", state(TaskState::Running))
+            .expression_attribute_values(":owner", text(owner));
+        let mut sets = Vec::new();
+        for (name, value) in values {
+            sets.push(format!("#{name} = :new_{name}"));
+            update = update
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":new_{name}"), value);
+        }
+        match update
+            .update_expression(format!("SET {}{remove}", sets.join(", ")))
+            .send()
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Err(Error::Conflict {
+                    operation: OPERATION,
+                }),
+                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
+            },
+        }
+    }
+
+    /// Stores tasks that moved on from waiting, and the end of the run if it has come.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody else moved one of them in between: read the run again.
+    pub async fn settle(&self, run: &Run, changed: &[&TaskRun]) -> Result<(), Error> {
+        const OPERATION: &str = "moving a run on";
+        let mut writes = Vec::new();
+        for task in changed {
+            writes.push(self.move_task(OPERATION, task, TaskState::Waiting)?);
+        }
+        if let (RunState::Succeeded | RunState::Failed, Some(finished_at)) =
+            (run.state, run.finished_at)
+        {
+            writes.push(
+                self.update_run(
+                    Update::builder()
+                        .update_expression("SET #state = :state, finished_at = :finished_at")
+                        .expression_attribute_values(":finished_at", time(finished_at)),
+                    run,
+                    RunState::Running,
+                )?,
+            );
+        }
+        if writes.is_empty() || transact(&self.client, OPERATION, writes).await? {
+            Ok(())
+        } else {
+            Err(Error::Conflict {
+                operation: OPERATION,
+            })
+        }
+    }
+
+    /// Stores a failed run that is tried again: its state, and its tasks, each with the state that it had.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is not failed any more: somebody else was faster.
+    pub async fn reopen(&self, run: &Run, changed: &[(&TaskRun, TaskState)]) -> Result<(), Error> {
+        const OPERATION: &str = "reopening a run";
+        let mut writes = vec![self.update_run(
+            Update::builder().update_expression("SET #state = :state REMOVE finished_at"),
+            run,
+            RunState::Failed,
+        )?];
+        for (task, before) in changed {
+            writes.push(self.move_task(OPERATION, task, *before)?);
+        }
+        if transact(&self.client, OPERATION, writes).await? {
+            Ok(())
+        } else {
+            Err(Error::Conflict {
+                operation: OPERATION,
+            })
+        }
+    }
+
+    fn update_run(
+        &self,
+        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+        run: &Run,
+        before: RunState,
+    ) -> Result<TransactWriteItem, Error> {
+        let update = update
+            .table_name(&self.table)
+            .key("pk", text(run.id.as_str()))
+            .key("sk", text(RUN))
+            .condition_expression("#state = :before")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", text(run.state.as_str()))
+            .expression_attribute_values(":before", text(before.as_str()))
+            .build()
+            .map_err(|error| incomplete(&error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    /// Sets what a task's move out of `before` may change; what is absent is removed.
+    fn move_task(
+        &self,
+        operation: &'static str,
+        task: &TaskRun,
+        before: TaskState,
+    ) -> Result<TransactWriteItem, Error> {
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(task.run.as_str()))
+            .key("sk", text(task_sk(&task.name)))
+            .condition_expression("#state = :before")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#input", "input")
+            .expression_attribute_values(":before", state(before))
+            .expression_attribute_values(":state", state(task.state))
+            .expression_attribute_values(":look_first", AttributeValue::Bool(task.look_first));
+        let mut set = vec!["#state = :state", "look_first = :look_first"];
+        let mut remove = vec!["next_attempt_at"];
+        match &task.input {
+            Some(input) => {
+                update =
+                    update.expression_attribute_values(":input", json(operation, "input", input)?);
+                set.push("#input = :input");
+            }
+            None => remove.push("#input"),
+        }
+        match &task.reason {
+            Some(reason) => {
+                update = update.expression_attribute_values(":reason", text(reason));
+                set.push("reason = :reason");
+            }
+            None => remove.push("reason"),
+        }
+        if task.first_attempt_at.is_none() {
+            remove.push("first_attempt_at");
+        }
+        let update = update
+            .update_expression(format!(
+                "SET {} REMOVE {}",
+                set.join(", "),
+                remove.join(", ")
+            ))
+            .build()
+            .map_err(|error| incomplete(&error))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+/// Writes all or nothing; `false` when a condition does not hold.
+pub(crate) async fn transact(
+    client: &Client,
+    operation: &'static str,
+    writes: Vec<TransactWriteItem>,
+) -> Result<bool, Error> {
+    match client
+        .transact_write_items()
+        .set_transact_items(Some(writes))
+        .send()
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            let refused = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
+                    .cancellation_reasons()
+                    .iter()
+                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
+                Some(_) | None => false,
+            };
+            if refused {
+                Ok(false)
+            } else {
+                Err(Error::unavailable(operation)(error))
+            }
+        }
+    }
+}
+
+pub(crate) fn put_new(table: &str, key: &str, row: Item) -> Result<TransactWriteItem, Error> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(row))
+        .condition_expression("attribute_not_exists(#key)")
+        .expression_attribute_names("#key", key)
+        .build()
+        .map_err(|error| incomplete(&error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+pub(crate) fn run_row(
+    operation: &'static str,
+    run: &Run,
+    retention_days: u32,
+) -> Result<Item, Error> {
+    let started_at = sortable_time(run.started_at);
+    let day = started_at.get(..10).unwrap_or_default().to_owned();
+    let mut row = Item::from([
+        ("pk".to_owned(), text(run.id.as_str())),
+        ("sk".to_owned(), text(RUN)),
+        ("workflow".to_owned(), text(run.workflow.as_str())),
+        ("started_at".to_owned(), text(started_at)),
+        ("day".to_owned(), text(day)),
+        ("state".to_owned(), text(run.state.as_str())),
+        ("document".to_owned(), json(operation, "run", run)?),
+        (
+            "expires_at".to_owned(),
+            expiry(run.started_at, retention_days),
+        ),
+    ]);
+    if let Some(finished_at) = run.finished_at {
+        row.insert("finished_at".to_owned(), time(finished_at));
+    }
+    Ok(row)
+}
+
+pub(crate) fn task_row(
+    operation: &'static str,
+    run: &Run,
+    task: &TaskRun,
+    retention_days: u32,
+) -> Result<Item, Error> {
+    // The input has its own attribute, and the two together must stay below a row's limit.
+    let document = TaskRun {
+        input: None,
+        ..task.clone()
+    };
+    let mut row = Item::from([
+        ("pk".to_owned(), text(task.run.as_str())),
+        ("sk".to_owned(), text(task_sk(&task.name))),
+        ("state".to_owned(), state(task.state)),
+        ("document".to_owned(), json(operation, "task", &document)?),
+        (
+            "expires_at".to_owned(),
+            expiry(run.started_at, retention_days),
+        ),
+    ]);
+    if let Some(input) = &task.input {
+        row.insert("input".to_owned(), json(operation, "input", input)?);
+    }
+    if let Some(reason) = &task.reason {
+        row.insert("reason".to_owned(), text(reason));
+    }
+    Ok(row)
+}
+
+const RUN: &str = "run";
+
+fn task_sk(task: &TaskName) -> String {
+    format!("task#{task}")
+}
+
+fn state(state: TaskState) -> AttributeValue {
+    text(state.as_str())
+}
+
+fn incomplete(error: &aws_sdk_dynamodb::error::BuildError) -> Error {
+    Error::Corrupt {
+        operation: "building a transaction",
+        what: "write",
+        problem: error.to_string(),
+    }
+}
+
+fn not_claimed(task: TaskRun, now: Timestamp) -> Claim {
+    match task.state {
+        TaskState::Succeeded | TaskState::Failed | TaskState::Skipped => {
+            Claim::Ended(Box::new(task))
+        }
+        TaskState::Waiting => Claim::NotRequested,
+        TaskState::Running => Claim::NotBefore(task.lease_until.unwrap_or(now)),
+        // Requested can always be claimed: it became so between the refusal and the reading of the row.
+        TaskState::Retrying | TaskState::Requested => {
+            Claim::NotBefore(task.next_attempt_at.unwrap_or(now))
+        }
+    }
+}
+
+fn read_run(operation: &'static str, item: &Item) -> Result<Run, Error> {
+    let reader = Reader { operation, item };
+    let mut run: Run = reader.required_json("document")?;
+    run.state = reader.word("state")?.unwrap_or(run.state);
+    run.finished_at = reader.time("finished_at")?;
+    Ok(run)
+}
+
+fn read_task(operation: &'static str, item: &Item) -> Result<TaskRun, Error> {
+    let reader = Reader { operation, item };
+    let mut task: TaskRun = reader.required_json("document")?;
+    task.state = reader.word("state")?.unwrap_or(task.state);
+    task.input = reader.json("input")?;
+    task.attempts_begun = reader.number("attempts_begun")?.unwrap_or(0);
+    task.first_attempt_at = reader.time("first_attempt_at")?;
+    task.next_attempt_at = reader.time("next_attempt_at")?;
+    task.lease_until = reader.time("lease_until")?;
+    task.look_first = reader.flag("look_first");
+    task.output = reader.json("output")?;
+    task.link = reader.text("link")?.map(str::to_owned);
+    task.warnings = reader.json("warnings")?.unwrap_or_default();
+    task.reason = reader.text("reason")?.map(str::to_owned);
+    task.attempts = reader.json_list("attempts")?;
+    Ok(task)
+}

@@ -1,0 +1,375 @@
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use domain::workflow::Listener;
+use domain::{Workflow, WorkflowId};
+use jiff::Timestamp;
+
+use crate::Error;
+use crate::item::{Item, Reader, json, number, text, time};
+
+/// A workflow with its revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredWorkflow {
+    /// The definition.
+    pub workflow: Workflow,
+    /// Counts the changes, from 1.
+    pub revision: u32,
+    /// When this revision was applied.
+    pub applied_at: Timestamp,
+}
+
+/// What applying a definition did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// There was none before.
+    Created {
+        /// Its revision.
+        revision: u32,
+    },
+    /// There was another one before.
+    Updated {
+        /// Its revision.
+        revision: u32,
+    },
+    /// It was the same.
+    Unchanged {
+        /// Its revision.
+        revision: u32,
+    },
+}
+
+/// The table of workflows. Three kinds of row:
+///
+/// | `pk` | `sk` | what |
+/// |---|---|---|
+/// | `workflow` | id | the definition that counts |
+/// | `revision#{id}` | ten digits | every definition that ever counted |
+/// | `listener#{event type}` | `={subject}` or `*`, `#`, id | the definition once more, where an event finds it |
+///
+/// The three are written in one transaction, so an event never sees half a change.
+#[derive(Debug, Clone)]
+pub struct Workflows {
+    client: Client,
+    table: String,
+}
+
+const WORKFLOW: &str = "workflow";
+
+impl Workflows {
+    /// The table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// The workflows that listen to events of this type and subject, by id. Costs two queries, whatever
+    /// the number of workflows.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn listening(
+        &self,
+        kind: &str,
+        subject: Option<&str>,
+    ) -> Result<Vec<StoredWorkflow>, Error> {
+        const OPERATION: &str = "finding the workflows that listen";
+        let partition = listener_partition(kind);
+        let to_all = self.query(OPERATION, partition.clone(), Some("*#".to_owned()));
+        let found = match subject {
+            None => to_all.await?,
+            Some(subject) => {
+                let to_subject = self.query(OPERATION, partition, Some(format!("={subject}#")));
+                let (mut all, some) = tokio::try_join!(to_all, to_subject)?;
+                all.extend(some);
+                all
+            }
+        };
+        let mut workflows = found
+            .iter()
+            .map(|item| read(OPERATION, item))
+            .collect::<Result<Vec<_>, _>>()?;
+        // `#` may be part of a subject, so the prefix alone proves nothing.
+        workflows.retain(|stored| {
+            stored.workflow.listeners().iter().any(|listener| {
+                listener.kind == kind
+                    && listener
+                        .subject
+                        .as_deref()
+                        .is_none_or(|own| Some(own) == subject)
+            })
+        });
+        workflows.sort_by(|a, b| a.workflow.id.cmp(&b.workflow.id));
+        workflows.dedup_by(|a, b| a.workflow.id == b.workflow.id);
+        Ok(workflows)
+    }
+
+    /// One workflow as it is now.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn get(&self, id: &WorkflowId) -> Result<Option<StoredWorkflow>, Error> {
+        const OPERATION: &str = "reading a workflow";
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(WORKFLOW))
+            .key("sk", text(id.as_str()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(Error::unavailable(OPERATION))?;
+        answer.item.map(|item| read(OPERATION, &item)).transpose()
+    }
+
+    /// Every workflow, by id.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn list(&self) -> Result<Vec<StoredWorkflow>, Error> {
+        const OPERATION: &str = "listing workflows";
+        let items = self.query(OPERATION, WORKFLOW.to_owned(), None).await?;
+        items.iter().map(|item| read(OPERATION, item)).collect()
+    }
+
+    /// Makes this definition the one that counts. Applying the same one twice changes nothing.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody else applied one in between; nothing is changed then.
+    pub async fn apply(&self, workflow: &Workflow, now: Timestamp) -> Result<Applied, Error> {
+        const OPERATION: &str = "applying a workflow";
+        let before = self.get(&workflow.id).await?;
+        if let Some(before) = before
+            .as_ref()
+            .filter(|before| before.workflow == *workflow)
+        {
+            return Ok(Applied::Unchanged {
+                revision: before.revision,
+            });
+        }
+        let revision = match &before {
+            Some(before) => before.revision + 1,
+            None => self.last_revision(&workflow.id).await? + 1,
+        };
+        let row = |pk: String, sk: String| -> Result<Item, Error> {
+            Ok(Item::from([
+                ("pk".to_owned(), text(pk)),
+                ("sk".to_owned(), text(sk)),
+                ("revision".to_owned(), number(revision)),
+                ("applied_at".to_owned(), time(now)),
+                (
+                    "document".to_owned(),
+                    json(OPERATION, "workflow", workflow)?,
+                ),
+            ]))
+        };
+        let mut definition = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(row(WORKFLOW.to_owned(), workflow.id.to_string())?));
+        definition = match &before {
+            None => definition.condition_expression("attribute_not_exists(pk)"),
+            Some(before) => definition
+                .condition_expression("#revision = :before")
+                .expression_attribute_names("#revision", "revision")
+                .expression_attribute_values(":before", number(before.revision)),
+        };
+        let mut writes = vec![
+            put(definition)?,
+            put(Put::builder().table_name(&self.table).set_item(Some(row(
+                revision_partition(&workflow.id),
+                format!("{revision:010}"),
+            )?)))?,
+        ];
+        let listeners = listeners_when_enabled(workflow);
+        for listener in &listeners {
+            let (pk, sk) = listener_key(listener, &workflow.id);
+            writes.push(put(Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(row(pk, sk)?)))?);
+        }
+        if let Some(before) = &before {
+            for listener in listeners_when_enabled(&before.workflow).difference(&listeners) {
+                writes.push(self.delete_listener(listener, &workflow.id)?);
+            }
+        }
+        self.write(OPERATION, writes).await?;
+        Ok(if before.is_some() {
+            Applied::Updated { revision }
+        } else {
+            Applied::Created { revision }
+        })
+    }
+
+    /// Removes a workflow; its revisions are kept. Tells whether there was one. Runs that have begun go on.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody else applied a definition in between; nothing is changed then.
+    pub async fn delete(&self, id: &WorkflowId) -> Result<bool, Error> {
+        const OPERATION: &str = "deleting a workflow";
+        let Some(before) = self.get(id).await? else {
+            return Ok(false);
+        };
+        let definition = Delete::builder()
+            .table_name(&self.table)
+            .key("pk", text(WORKFLOW))
+            .key("sk", text(id.as_str()))
+            .condition_expression("#revision = :before")
+            .expression_attribute_names("#revision", "revision")
+            .expression_attribute_values(":before", number(before.revision));
+        let mut writes = vec![delete(definition)?];
+        for listener in listeners_when_enabled(&before.workflow) {
+            writes.push(self.delete_listener(&listener, id)?);
+        }
+        self.write(OPERATION, writes).await?;
+        Ok(true)
+    }
+
+    fn delete_listener(
+        &self,
+        listener: &Listener,
+        id: &WorkflowId,
+    ) -> Result<TransactWriteItem, Error> {
+        let (pk, sk) = listener_key(listener, id);
+        delete(
+            Delete::builder()
+                .table_name(&self.table)
+                .key("pk", text(pk))
+                .key("sk", text(sk)),
+        )
+    }
+
+    async fn write(
+        &self,
+        operation: &'static str,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<(), Error> {
+        match self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .send()
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error)
+                if matches!(
+                    error.as_service_error(),
+                    Some(TransactWriteItemsError::TransactionCanceledException(_))
+                ) =>
+            {
+                Err(Error::Conflict { operation })
+            }
+            Err(error) => Err(Error::unavailable(operation)(error)),
+        }
+    }
+
+    async fn last_revision(&self, id: &WorkflowId) -> Result<u32, Error> {
+        const OPERATION: &str = "reading the last revision of a workflow";
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(revision_partition(id)))
+            .scan_index_forward(false)
+            .limit(1)
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(Error::unavailable(OPERATION))?;
+        let Some(item) = answer.items().first() else {
+            return Ok(0);
+        };
+        Ok(Reader {
+            operation: OPERATION,
+            item,
+        }
+        .number("revision")?
+        .unwrap_or(0))
+    }
+
+    async fn query(
+        &self,
+        operation: &'static str,
+        partition: String,
+        prefix: Option<String>,
+    ) -> Result<Vec<Item>, Error> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(partition))
+            .consistent_read(true);
+        if let Some(prefix) = prefix {
+            query = query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", text(prefix));
+        }
+        query
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(Error::unavailable(operation))
+    }
+}
+
+fn revision_partition(id: &WorkflowId) -> String {
+    format!("revision#{id}")
+}
+
+fn listener_partition(kind: &str) -> String {
+    format!("listener#{kind}")
+}
+
+fn listener_key(listener: &Listener, id: &WorkflowId) -> (String, String) {
+    let subject = listener
+        .subject
+        .as_ref()
+        .map_or_else(|| "*".to_owned(), |subject| format!("={subject}"));
+    (
+        listener_partition(&listener.kind),
+        format!("{subject}#{id}"),
+    )
+}
+
+fn listeners_when_enabled(workflow: &Workflow) -> BTreeSet<Listener> {
+    if workflow.enabled {
+        workflow.listeners()
+    } else {
+        BTreeSet::new()
+    }
+}
+
+fn put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
+    let put = put.build().map_err(|error| incomplete(&error))?;
+    Ok(TransactWriteItem::builder().put(put).build())
+}
+
+fn delete(
+    delete: aws_sdk_dynamodb::types::builders::DeleteBuilder,
+) -> Result<TransactWriteItem, Error> {
+    let delete = delete.build().map_err(|error| incomplete(&error))?;
+    Ok(TransactWriteItem::builder().delete(delete).build())
+}
+
+fn incomplete(error: &aws_sdk_dynamodb::error::BuildError) -> Error {
+    Error::Corrupt {
+        operation: "building a transaction",
+        what: "write",
+        problem: error.to_string(),
+    }
+}
+
+fn read(operation: &'static str, item: &Item) -> Result<StoredWorkflow, Error> {
+    let reader = Reader { operation, item };
+    Ok(StoredWorkflow {
+        workflow: reader.required_json("document")?,
+        revision: reader.number("revision")?.unwrap_or(0),
+        applied_at: reader.time("applied_at")?.unwrap_or(Timestamp::UNIX_EPOCH),
+    })
+}
