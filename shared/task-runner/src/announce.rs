@@ -1,0 +1,41 @@
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use domain::message::{SOURCE_TASKS, TASK_FAILED, TASK_SUCCEEDED, TaskMessage};
+use domain::{TaskRun, TaskState};
+
+/// Tells the bus that a task has ended. Telling it twice is harmless.
+pub(crate) async fn ended(client: &Client, bus: &str, task: &TaskRun) -> Result<(), String> {
+    let detail_type = match task.state {
+        TaskState::Succeeded => TASK_SUCCEEDED,
+        TaskState::Failed | TaskState::Skipped => TASK_FAILED,
+        TaskState::Waiting | TaskState::Requested | TaskState::Running | TaskState::Retrying => {
+            return Ok(());
+        }
+    };
+    let message = TaskMessage::V1 {
+        run_id: task.run.clone(),
+        task: task.name.clone(),
+        kind: task.kind,
+    };
+    let detail = serde_json::to_string(&message).map_err(|error| error.to_string())?;
+    let entry = PutEventsRequestEntry::builder()
+        .event_bus_name(bus)
+        .source(SOURCE_TASKS)
+        .detail_type(detail_type)
+        .detail(detail)
+        .build();
+    let answer = client
+        .put_events()
+        .entries(entry)
+        .send()
+        .await
+        .map_err(|error| startup::chain(&error))?;
+    match answer
+        .entries()
+        .first()
+        .and_then(|entry| entry.error_code())
+    {
+        None => Ok(()),
+        Some(code) => Err(format!("the bus refused the event: {code}")),
+    }
+}

@@ -1,0 +1,203 @@
+use std::time::Duration;
+
+use accounts::Accounts;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::message::{BusMessage, TaskMessage};
+use domain::{RunId, TaskName, TaskRun, TaskState};
+use jiff::Timestamp;
+use lambda_runtime::{Context, LambdaEvent};
+use queue::{Queue, Verdict};
+use retry::RetryPolicy;
+use startup::{ConfigError, required};
+use store::{AttemptEnd, Claim, Runs};
+use tracing::Instrument;
+
+use crate::announce;
+use crate::attempt::{self, Connector};
+
+/// How long before the function's end an attempt is broken off, so that what came of it can be stored.
+const RESERVE: Duration = Duration::from_secs(3);
+/// The names of what a task function uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The table of runs.
+    pub runs_table: String,
+    /// The table of accounts.
+    pub accounts_table: String,
+    /// The bus that hears how tasks end.
+    pub event_bus: String,
+    /// The queue that the function's messages come from.
+    pub queue_url: String,
+    /// What the names of secrets begin with.
+    pub secret_prefix: String,
+}
+
+impl Config {
+    /// Reads `RUNS_TABLE`, `ACCOUNTS_TABLE`, `EVENT_BUS`, `QUEUE_URL`, `SECRET_PREFIX`.
+    ///
+    /// # Errors
+    /// The first variable that is not set.
+    pub fn from_vars(variables: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            runs_table: required(&variables, "RUNS_TABLE")?,
+            accounts_table: required(&variables, "ACCOUNTS_TABLE")?,
+            event_bus: required(&variables, "EVENT_BUS")?,
+            queue_url: required(&variables, "QUEUE_URL")?,
+            secret_prefix: required(&variables, "SECRET_PREFIX")?,
+        })
+    }
+}
+
+/// A task function but for its vendor.
+#[derive(Debug)]
+pub struct Runner<C> {
+    connector: C,
+    accounts: Accounts,
+    runs: Runs,
+    bus: aws_sdk_eventbridge::Client,
+    queue: Queue,
+    config: Config,
+    now: fn() -> Timestamp,
+}
+
+impl<C: Connector> Runner<C> {
+    /// A runner on the clients of this AWS configuration.
+    pub fn new(
+        connector: C,
+        config: Config,
+        aws: &startup::AwsConfig,
+        now: fn() -> Timestamp,
+    ) -> Self {
+        let dynamodb = store::Client::new(aws);
+        let rows = store::Accounts::new(dynamodb.clone(), config.accounts_table.clone());
+        let secrets = accounts::Client::new(aws);
+        Self {
+            connector,
+            accounts: Accounts::new(rows, secrets, config.secret_prefix.clone()),
+            runs: Runs::new(dynamodb, config.runs_table.clone()),
+            bus: aws_sdk_eventbridge::Client::new(aws),
+            queue: Queue::new(aws, config.queue_url.clone()),
+            config,
+            now,
+        }
+    }
+
+    /// Handles a batch: every message for itself, all at the same time.
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
+        let context = &event.context;
+        self.queue
+            .handle(&event.payload, |message| self.one(message, context))
+            .await
+    }
+
+    async fn one(&self, message: &SqsMessage, context: &Context) -> Verdict {
+        let (run, task) = match BusMessage::parse(message.body.as_deref().unwrap_or_default()) {
+            Ok(BusMessage::TaskRequested(TaskMessage::V1 { run_id, task, .. })) => (run_id, task),
+            Ok(BusMessage::Event(_) | BusMessage::TaskEnded(_)) => {
+                tracing::error!("message in the wrong queue");
+                return Verdict::Unreadable;
+            }
+            Err(error) => {
+                tracing::error!(error = %error, "unreadable message");
+                return Verdict::Unreadable;
+            }
+        };
+        // Unique to this delivery: a message that two invocations hold at once has two owners.
+        let owner = format!(
+            "{}/{}",
+            context.request_id,
+            message.message_id.as_deref().unwrap_or_default()
+        );
+        let span = tracing::info_span!("task", run.id = %run, task.name = %task);
+        let attempted = self
+            .claim_and_attempt(&run, &task, &owner, context)
+            .instrument(span);
+        attempted.await.unwrap_or_else(|trouble| {
+            tracing::warn!(run.id = %run, task.name = %task, error = startup::chain(&trouble), "task put off");
+            Verdict::OwnTrouble
+        })
+    }
+
+    async fn claim_and_attempt(
+        &self,
+        run: &RunId,
+        task: &TaskName,
+        owner: &str,
+        context: &Context,
+    ) -> Result<Verdict, Trouble> {
+        let started_at = (self.now)();
+        let time = time_left(context, started_at).saturating_sub(RESERVE);
+        // Longer than the function can live: whoever finds the lease over finds nobody at work.
+        let lease_until = started_at
+            .checked_add(time + RESERVE + Duration::from_secs(1))
+            .unwrap_or(started_at);
+        let mut task = match self
+            .runs
+            .claim(run, task, owner, started_at, lease_until)
+            .await?
+        {
+            Claim::Claimed(task) => *task,
+            Claim::NotBefore(at) => {
+                let wait = Duration::try_from(at.duration_since(started_at)).unwrap_or_default();
+                return Ok(Verdict::After(wait.max(Duration::from_secs(1))));
+            }
+            Claim::Ended(task) => {
+                self.announce(&task).await?;
+                return Ok(Verdict::Finished);
+            }
+            Claim::NotRequested => {
+                tracing::warn!("task not requested: its run is gone, or waits for others");
+                return Ok(Verdict::Finished);
+            }
+        };
+        let result = attempt::make(&self.connector, &self.accounts, &task, started_at, time).await;
+        let ended_at = (self.now)();
+        let (attempt, end) =
+            attempt::conclude(&RetryPolicy::TASK, &task, started_at, ended_at, result);
+        let status = attempt.calls.last().and_then(|call| call.status);
+        let calls = attempt.calls.len();
+        let message = attempt.message.clone();
+        self.runs.end_attempt(&task, owner, attempt, &end).await?;
+        let (state, verdict) = match end {
+            AttemptEnd::Succeeded { .. } => (TaskState::Succeeded, Verdict::Finished),
+            AttemptEnd::Failed { .. } => (TaskState::Failed, Verdict::Finished),
+            AttemptEnd::Retry { at, .. } => {
+                let wait = Duration::try_from(at.duration_since(ended_at)).unwrap_or_default();
+                (TaskState::Retrying, Verdict::After(wait))
+            }
+        };
+        task.state = state;
+        tracing::info!(
+            task.kind = %task.kind,
+            task.state = state.as_str(),
+            task.attempt = task.attempts_begun,
+            vendor.status = status,
+            vendor.calls = calls,
+            duration_ms = ended_at.as_millisecond() - started_at.as_millisecond(),
+            reason = message,
+            "attempt ended"
+        );
+        self.announce(&task).await?;
+        Ok(verdict)
+    }
+
+    async fn announce(&self, task: &TaskRun) -> Result<(), Trouble> {
+        announce::ended(&self.bus, &self.config.event_bus, task)
+            .await
+            .map_err(Trouble::Bus)
+    }
+}
+
+/// Our own side did not answer.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the run's table did not answer")]
+    Store(#[from] store::Error),
+    #[error("the end of the task is stored, but the bus did not take the message: {0}")]
+    Bus(String),
+}
+
+fn time_left(context: &Context, now: Timestamp) -> Duration {
+    let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
+    Duration::from_millis(u64::try_from(deadline.saturating_sub(now.as_millisecond())).unwrap_or(0))
+}

@@ -1,0 +1,13 @@
+//! What task functions share: take a batch from the queue, claim each task, let the connector make one
+//! attempt, store what came of it, tell the bus.
+//!
+//! The queue is the only thing that retries. A task that is to be tried again is left in the queue and
+//! hidden until its time; nothing here sleeps. State first, message second: whoever finds a task that
+//! has ended repeats the message, so a crash between the two loses nothing.
+
+mod announce;
+mod attempt;
+mod batch;
+
+pub use attempt::{Assignment, Connector, Done, Failed};
+pub use batch::{Config, Runner};
