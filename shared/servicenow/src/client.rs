@@ -1,0 +1,323 @@
+//! The calls.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use vendor_http::{Answer, BaseUrl, Call, Method, Request, Response};
+
+use crate::{
+    Auth, Column, CorrelationId, Error, ErrorKind, InvalidInput, Journal, Matches, Operation,
+    Record, RecordNumber, SysId, Table, journal,
+};
+
+/// ServiceNow's id of a call; it is in the instance's transaction log.
+const TRANSACTION_ID: &str = "x-transaction-id";
+const NOT_JSON: ErrorKind = ErrorKind::Unexpected {
+    what: "the answer is not JSON",
+};
+/// References come as plain ids.
+const PLAIN_REFERENCES: (&str, &str) = ("sysparm_exclude_reference_link", "true");
+
+/// One account on one instance.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: vendor_http::Client,
+    base: BaseUrl,
+    auth: Auth,
+}
+
+impl Client {
+    /// Makes no call; `base` comes from a template such as `https://{instance}.service-now.com`.
+    pub fn new(http: vendor_http::Client, base: BaseUrl, auth: Auth) -> Self {
+        Self { http, base, auth }
+    }
+
+    /// Creates a record.
+    ///
+    /// # Errors
+    ///
+    /// An answer that may be lost after the work was done is `Reconcile`: the instance has no
+    /// idempotency key, so look for the record by its `correlation_id` before creating it again.
+    pub async fn create(
+        &self,
+        table: &Table,
+        fields: &BTreeMap<Column, String>,
+    ) -> Result<Answer<Record>, Error> {
+        let attempt = self.attempt(Operation::Create, table);
+        let body = attempt.body(fields)?;
+        let url = self
+            .base
+            .join(["api", "now", "table", table.as_str()], [PLAIN_REFERENCES]);
+        let answer = attempt
+            .send(Request::new(Method::POST, url).json(body), 201)
+            .await?;
+        attempt.one_record(answer, None)
+    }
+
+    /// Changes the given columns of a record and no others.
+    ///
+    /// # Errors
+    ///
+    /// An answer that may be lost after the work was done is `Reconcile`. Plain columns can be written
+    /// again; `comments` and `work_notes` would be appended twice, so look into the journal first.
+    pub async fn update(
+        &self,
+        table: &Table,
+        sys_id: &SysId,
+        fields: &BTreeMap<Column, String>,
+    ) -> Result<Answer<Record>, Error> {
+        let attempt = self.attempt(Operation::Update, table);
+        let body = attempt.body(fields)?;
+        let url = self.base.join(
+            ["api", "now", "table", table.as_str(), sys_id.as_str()],
+            [PLAIN_REFERENCES],
+        );
+        let answer = attempt
+            .send(Request::new(Method::PATCH, url).json(body), 200)
+            .await?;
+        attempt.one_record(answer, Some(sys_id))
+    }
+
+    /// Looks for records by the key they were created with. Only rows that really carry the key count,
+    /// because the instance drops conditions that it does not understand.
+    ///
+    /// # Errors
+    ///
+    /// Finding nothing is no error. Outages are `Retry`.
+    pub async fn find_by_correlation_id(
+        &self,
+        table: &Table,
+        key: &CorrelationId,
+    ) -> Result<Answer<Matches>, Error> {
+        let attempt = self.attempt(Operation::FindByCorrelationId, table);
+        let answer = attempt
+            .list(
+                &format!("correlation_id={key}^ORDERBYsys_created_on"),
+                "sys_id,number,sys_class_name,correlation_id,sys_created_on",
+            )
+            .await?;
+        Ok(answer.map(|rows| {
+            let (mut records, others): (Vec<_>, Vec<_>) = rows
+                .into_iter()
+                .partition(|row| row.field("correlation_id") == Some(key.as_str()));
+            records.sort_by(|a, b| {
+                let age = |row: &Record| row.field("sys_created_on").map(str::to_owned);
+                age(a).cmp(&age(b))
+            });
+            Matches {
+                records,
+                condition_ignored: !others.is_empty(),
+            }
+        }))
+    }
+
+    /// Finds the one record with that number.
+    ///
+    /// # Errors
+    ///
+    /// No record, several records, or rows with another number (the table has no `number`) are
+    /// `GiveUp`; outages are `Retry`.
+    pub async fn find_by_number(
+        &self,
+        table: &Table,
+        number: &RecordNumber,
+    ) -> Result<Answer<Record>, Error> {
+        let attempt = self.attempt(Operation::FindByNumber, table);
+        let Answer { value, call } = attempt
+            .list(&format!("number={number}"), "sys_id,number,sys_class_name")
+            .await?;
+        let mut rows = value.into_iter();
+        let kind = match (rows.next(), rows.next()) {
+            (None, _) => ErrorKind::NotFound(number.clone()),
+            (Some(row), None) if row.number.as_deref() == Some(number.as_str()) => {
+                return Ok(Answer { value: row, call });
+            }
+            (Some(first), Some(second))
+                if [&first, &second]
+                    .iter()
+                    .all(|row| row.number.as_deref() == Some(number.as_str())) =>
+            {
+                ErrorKind::Ambiguous(number.clone())
+            }
+            (Some(_), _) => ErrorKind::ConditionIgnored { column: "number" },
+        };
+        Err(attempt.failed(kind, Some(call)))
+    }
+
+    /// Reads what was appended to a record's comments and work notes.
+    ///
+    /// # Errors
+    ///
+    /// Outages are `Retry`; a record that is gone or hidden is `GiveUp`.
+    pub async fn journal(&self, table: &Table, sys_id: &SysId) -> Result<Answer<Journal>, Error> {
+        let attempt = self.attempt(Operation::Journal, table);
+        let fields = format!("sys_id,sys_updated_on,{}", journal::COLUMNS.join(","));
+        let url = self.base.join(
+            ["api", "now", "table", table.as_str(), sys_id.as_str()],
+            [
+                // Both forms of the same moment tell the zone of the dates inside the histories.
+                ("sysparm_display_value", "all"),
+                ("sysparm_fields", &fields),
+            ],
+        );
+        let Answer { value, call } = attempt.send(Request::new(Method::GET, url), 200).await?;
+        match value.as_object() {
+            Some(row) if Record::read(table, row).is_some_and(|row| row.sys_id == *sys_id) => {
+                Ok(Answer {
+                    value: Journal::read(row),
+                    call,
+                })
+            }
+            Some(_) | None => Err(attempt.failed(
+                ErrorKind::Unexpected {
+                    what: "the answer is not the record that was asked for",
+                },
+                Some(call),
+            )),
+        }
+    }
+
+    /// The page of a record, for people.
+    pub fn record_link(&self, table: &Table, sys_id: &SysId) -> String {
+        let page = format!("/{table}.do?sys_id={sys_id}");
+        self.base
+            .join(["nav_to.do"], [("uri", page.as_str())])
+            .into()
+    }
+
+    fn attempt<'a>(&'a self, operation: Operation, table: &'a Table) -> Attempt<'a> {
+        Attempt {
+            client: self,
+            operation,
+            table,
+        }
+    }
+}
+
+/// One call in the making: what all its errors have in common.
+struct Attempt<'a> {
+    client: &'a Client,
+    operation: Operation,
+    table: &'a Table,
+}
+
+impl Attempt<'_> {
+    fn failed(&self, kind: ErrorKind, call: Option<Call>) -> Error {
+        Error {
+            operation: self.operation,
+            table: self.table.clone(),
+            kind,
+            call: call.map(Box::new),
+        }
+    }
+
+    fn body(&self, fields: &BTreeMap<Column, String>) -> Result<String, Error> {
+        if fields.is_empty() {
+            return Err(self.failed(ErrorKind::Input(InvalidInput::NoFields), None));
+        }
+        let body: Map<String, Value> = fields
+            .iter()
+            .map(|(column, value)| (column.to_string(), Value::from(value.as_str())))
+            .collect();
+        Ok(Value::Object(body).to_string())
+    }
+
+    /// Makes the one attempt and returns `result` of a success.
+    async fn send(&self, request: Request, expected: u16) -> Result<Answer<Value>, Error> {
+        let auth = self.client.auth.header();
+        let auth = auth.map_err(|error| self.failed(ErrorKind::Token(error), None))?;
+        let call = Call::new(&request);
+        let response = match self.client.http.send(request.authorization(auth)).await {
+            Ok(response) => response,
+            Err(failure) => {
+                let call = call.failed(&failure);
+                return Err(self.failed(ErrorKind::NoAnswer(failure), Some(call)));
+            }
+        };
+        let call = call.answered(&response, TRANSACTION_ID);
+        match result(&response, expected) {
+            Ok(value) => Ok(Answer { value, call }),
+            Err(kind) => Err(self.failed(kind, Some(call))),
+        }
+    }
+
+    async fn list(&self, query: &str, fields: &str) -> Result<Answer<Vec<Record>>, Error> {
+        let url = self.client.base.join(
+            ["api", "now", "table", self.table.as_str()],
+            [
+                ("sysparm_query", query),
+                ("sysparm_fields", fields),
+                // Enough to tell one from several.
+                ("sysparm_limit", "2"),
+                PLAIN_REFERENCES,
+            ],
+        );
+        let Answer { value, call } = self.send(Request::new(Method::GET, url), 200).await?;
+        let rows = value.as_array().and_then(|rows| {
+            rows.iter()
+                .map(|row| Record::read(self.table, row.as_object()?))
+                .collect()
+        });
+        match rows {
+            Some(value) => Ok(Answer { value, call }),
+            None => Err(self.failed(
+                ErrorKind::Unexpected {
+                    what: "the answer is not a list of records",
+                },
+                Some(call),
+            )),
+        }
+    }
+
+    fn one_record(
+        &self,
+        Answer { value, call }: Answer<Value>,
+        expected: Option<&SysId>,
+    ) -> Result<Answer<Record>, Error> {
+        let record = value
+            .as_object()
+            .and_then(|row| Record::read(self.table, row));
+        let what = match record {
+            Some(record) if expected.is_none_or(|expected| record.sys_id == *expected) => {
+                return Ok(Answer {
+                    value: record,
+                    call,
+                });
+            }
+            Some(_) => "the answer is about another record",
+            None => "the answer is not a record with a sys_id",
+        };
+        Err(self.failed(ErrorKind::Unexpected { what }, Some(call)))
+    }
+}
+
+/// `result` of an answer. A success has the expected status, JSON, and no error beside its result: a
+/// transaction that ran too long may append an error to a partial result.
+fn result(response: &Response, expected: u16) -> Result<Value, ErrorKind> {
+    if !response.is_success() {
+        return Err(ErrorKind::refused(response));
+    }
+    if response.is_html() {
+        return Err(ErrorKind::Page {
+            title: response.page_title(),
+        });
+    }
+    if !response.is_json() {
+        return Err(NOT_JSON);
+    }
+    let mut body = response.json().map_err(|_| NOT_JSON)?;
+    if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
+        return Err(ErrorKind::failed_inside(error));
+    }
+    if response.status != expected {
+        return Err(ErrorKind::Unexpected {
+            what: "the answer's status is a success, but not the one documented for this call",
+        });
+    }
+    match body.get_mut("result") {
+        Some(result) => Ok(result.take()),
+        None => Err(ErrorKind::Unexpected {
+            what: "the answer has no result",
+        }),
+    }
+}

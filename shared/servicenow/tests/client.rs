@@ -1,0 +1,603 @@
+//! The client against a scripted instance on this machine.
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use retry::Disposition;
+use serde_json::{Value, json};
+use servicenow::{
+    Auth, BaseUrl, Client, Column, CorrelationId, Error, ErrorKind, InvalidInput, Operation,
+    RecordNumber, SysId, Table,
+};
+use vendor_http::test_support::{Server, Step};
+
+const ID: &str = "54b947b1c30e0310c5a8fc0d05013158";
+const OTHER_ID: &str = "6816f79cc0a8016401c5a33be04be441";
+/// Long enough for a busy machine, short enough to wait for in a test.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+fn client_at(url: &str) -> Client {
+    let template = format!("{url}/servicenow/{{instance}}");
+    let base = BaseUrl::parse(&template, "instance", "dev12345").unwrap();
+    let http = vendor_http::Client::new().unwrap().with_timeout(TIMEOUT);
+    let auth = Auth::Basic {
+        username: "api".to_owned(),
+        password: "s3cret".into(),
+    };
+    Client::new(http, base, auth)
+}
+
+async fn scripted(steps: impl IntoIterator<Item = Step>) -> (Client, Server) {
+    let server = Server::start(steps).await.unwrap();
+    (client_at(&server.url()), server)
+}
+
+fn incident() -> Table {
+    Table::parse("incident").unwrap()
+}
+
+fn id() -> SysId {
+    SysId::parse(ID).unwrap()
+}
+
+fn number() -> RecordNumber {
+    RecordNumber::parse("INC0010009").unwrap()
+}
+
+fn fields() -> BTreeMap<Column, String> {
+    [("short_description", "Low score"), ("urgency", "2")]
+        .into_iter()
+        .map(|(column, value)| (Column::parse(column).unwrap(), value.to_owned()))
+        .collect()
+}
+
+fn record() -> Value {
+    json!({"result": {
+        "sys_id": ID,
+        "number": "INC0010009",
+        "short_description": "Low score",
+        "urgency": "2",
+        "opened_by": {"link": "https://x/api/now/table/sys_user/1", "value": OTHER_ID},
+        "comments": "",
+    }})
+}
+
+fn error_body(message: &str, detail: Option<&str>) -> Value {
+    json!({"error": {"message": message, "detail": detail}, "status": "failure"})
+}
+
+async fn create(step: Step) -> (Error, Server) {
+    let (client, server) = scripted([step]).await;
+    let error = client.create(&incident(), &fields()).await.unwrap_err();
+    (error, server)
+}
+
+async fn update(step: Step) -> Error {
+    let (client, _server) = scripted([step]).await;
+    let update = client.update(&incident(), &id(), &fields()).await;
+    update.unwrap_err()
+}
+
+async fn find(step: Step) -> Error {
+    let (client, _server) = scripted([step]).await;
+    let found = client.find_by_number(&incident(), &number()).await;
+    found.unwrap_err()
+}
+
+#[tokio::test]
+async fn create_posts_the_fields_and_returns_the_record() {
+    let (client, server) =
+        scripted([Step::json(201, record()).with("x-transaction-id", "e1f2")]).await;
+    let answer = client.create(&incident(), &fields()).await.unwrap();
+    assert_eq!(answer.value.sys_id, id());
+    assert_eq!(answer.value.number.as_deref(), Some("INC0010009"));
+    assert_eq!(answer.value.field("opened_by"), Some(OTHER_ID));
+    assert_eq!(servicenow::differences(&fields(), &answer.value), []);
+    assert_eq!(
+        answer.call.to_string(),
+        "POST /servicenow/dev12345/api/now/table/incident answered 201, request id e1f2"
+    );
+
+    let received = &server.received()[0];
+    assert_eq!(received.method, "POST");
+    assert_eq!(
+        received.target,
+        "/servicenow/dev12345/api/now/table/incident?sysparm_exclude_reference_link=true"
+    );
+    assert_eq!(received.header("authorization"), "Basic YXBpOnMzY3JldA==");
+    assert_eq!(received.header("accept"), "application/json");
+    assert_eq!(received.header("content-type"), "application/json");
+    assert_eq!(
+        received.json(),
+        json!({"short_description": "Low score", "urgency": "2"})
+    );
+}
+
+#[tokio::test]
+async fn update_patches_the_one_record() {
+    let (client, server) = scripted([Step::json(200, record())]).await;
+    let answer = client.update(&incident(), &id(), &fields()).await.unwrap();
+    assert_eq!(answer.value.sys_id, id());
+    let received = &server.received()[0];
+    assert_eq!(received.method, "PATCH");
+    assert_eq!(
+        received.target,
+        format!(
+            "/servicenow/dev12345/api/now/table/incident/{ID}?sysparm_exclude_reference_link=true"
+        )
+    );
+    assert_eq!(received.json()["urgency"], "2");
+}
+
+#[tokio::test]
+async fn bearer_token_is_sent_and_never_shown() {
+    let server = Server::start([Step::json(201, record())]).await.unwrap();
+    let base = BaseUrl::parse(
+        &format!("{}/{{instance}}", server.url()),
+        "instance",
+        "dev1",
+    );
+    let http = vendor_http::Client::new().unwrap();
+    let client = Client::new(http, base.unwrap(), Auth::Bearer("t0ken".into()));
+    client.create(&incident(), &fields()).await.unwrap();
+    assert_eq!(server.received()[0].header("authorization"), "Bearer t0ken");
+    assert!(!format!("{client:?}").contains("t0ken"));
+}
+
+#[tokio::test]
+async fn refused_input_makes_no_call() {
+    let (client, server) = scripted([]).await;
+    let nothing = BTreeMap::new();
+    for error in [
+        client.create(&incident(), &nothing).await.unwrap_err(),
+        client
+            .update(&incident(), &id(), &nothing)
+            .await
+            .unwrap_err(),
+    ] {
+        assert!(matches!(
+            error.kind,
+            ErrorKind::Input(InvalidInput::NoFields)
+        ));
+        assert_eq!(error.disposition(), Disposition::GiveUp);
+        assert!(error.call.is_none());
+    }
+    let base = BaseUrl::parse(
+        &format!("{}/{{instance}}", server.url()),
+        "instance",
+        "dev1",
+    );
+    let http = vendor_http::Client::new().unwrap();
+    let client = Client::new(http, base.unwrap(), Auth::Bearer("t0\nken".into()));
+    let error = client.create(&incident(), &fields()).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::GiveUp);
+    assert!(!format!("{error} {error:?}").contains("t0"));
+    assert_eq!(server.received().len(), 0);
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_disposition() {
+    let retry = |seconds| Disposition::Retry {
+        after: Some(Duration::from_secs(seconds)),
+    };
+    let reconcile = |seconds| Disposition::Reconcile {
+        after: Some(Duration::from_secs(seconds)),
+    };
+    let html = |status| {
+        Step::answer(
+            status,
+            "text/html; charset=utf-8",
+            "<html><head><title>Bad gateway</title></head></html>",
+        )
+    };
+    let give_up = Disposition::GiveUp;
+    let refused = |status, message, detail| Step::json(status, error_body(message, detail));
+    let security = Some("ACL Exception Insert Failed due to security constraints");
+    let no_credentials = Some("Required to provide Auth information");
+    let no_resource = "Requested URI does not represent any resource";
+    // Step, for a write, for a read.
+    for (step, write, read) in [
+        (
+            refused(400, "Invalid table incident", None),
+            give_up,
+            give_up,
+        ),
+        (refused(400, no_resource, None), give_up, give_up),
+        (
+            refused(401, "User Not Authenticated", no_credentials),
+            give_up,
+            give_up,
+        ),
+        (refused(403, "Operation Failed", security), give_up, give_up),
+        (
+            refused(403, "Insufficient rights to query records", None),
+            give_up,
+            give_up,
+        ),
+        (refused(404, "No Record found", None), give_up, give_up),
+        (Step::json(405, "{}"), give_up, give_up),
+        (Step::json(406, "{}"), give_up, give_up),
+        (Step::json(413, "{}"), give_up, give_up),
+        (Step::json(414, ""), give_up, give_up),
+        (Step::json(415, "{}"), give_up, give_up),
+        (
+            Step::json(302, "").with("location", "/login.do"),
+            give_up,
+            give_up,
+        ),
+        (
+            Step::json(408, ""),
+            Disposition::RECONCILE,
+            Disposition::RETRY,
+        ),
+        (
+            Step::json(429, error_body("Rate limit exceeded", None)).with("retry-after", 1800),
+            retry(1800),
+            retry(1800),
+        ),
+        (Step::json(429, ""), Disposition::RETRY, Disposition::RETRY),
+        (
+            Step::json(500, error_body("Transaction cancelled", None)),
+            Disposition::RECONCILE,
+            Disposition::RETRY,
+        ),
+        (html(502), Disposition::RECONCILE, Disposition::RETRY),
+        (html(503), Disposition::RECONCILE, Disposition::RETRY),
+        (
+            Step::json(503, "{}").with("retry-after", 60),
+            reconcile(60),
+            retry(60),
+        ),
+        (html(504), Disposition::RECONCILE, Disposition::RETRY),
+    ] {
+        let (error, server) = create(step.clone()).await;
+        assert_eq!(error.disposition(), write, "create: {step:?}");
+        assert_eq!(server.received().len(), 1, "{step:?}");
+        assert_eq!(error.status(), error.call.as_ref().unwrap().status);
+        assert_eq!(error.is_unauthorized(), error.status() == Some(401));
+        assert_eq!(
+            update(step.clone()).await.disposition(),
+            write,
+            "update: {step:?}"
+        );
+        assert_eq!(
+            find(step.clone()).await.disposition(),
+            read,
+            "find: {step:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn lost_and_late_answers_are_looked_up_before_a_write_is_repeated() {
+    let cut = "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{\"result\":";
+    for step in [Step::Lose, Step::Stall, Step::Raw(cut.to_owned())] {
+        let (error, server) = create(step.clone()).await;
+        assert_eq!(error.disposition(), Disposition::RECONCILE, "{step:?}");
+        assert!(matches!(error.kind, ErrorKind::NoAnswer(_)));
+        assert!(std::error::Error::source(&error).is_some());
+        assert_eq!(server.received().len(), 1, "{step:?}");
+        assert_eq!(
+            update(step.clone()).await.disposition(),
+            Disposition::RECONCILE
+        );
+        assert_eq!(find(step).await.disposition(), Disposition::RETRY);
+    }
+}
+
+#[tokio::test]
+async fn unreachable_instance_can_simply_be_tried_again() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let client = client_at(&format!("http://{silent}"));
+    let error = client.create(&incident(), &fields()).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::RETRY);
+    assert_eq!(error.status(), None);
+    assert_eq!(
+        error.to_string(),
+        "ServiceNow: could not create a record in table incident: no connection to 127.0.0.1; nothing was sent"
+    );
+}
+
+#[tokio::test]
+async fn success_that_is_none_is_an_error() {
+    let page = "<html><head><title>Instance Hibernating page</title></head></html>";
+    let mut appended = record();
+    appended["error"] =
+        json!({"message": "Transaction cancelled: maximum execution time exceeded"});
+    let other = json!({"result": {"sys_id": OTHER_ID}});
+    let oversize =
+        json!({"result": {"sys_id": ID, "description": "x".repeat(vendor_http::BODY_LIMIT)}});
+    let give_up = Disposition::GiveUp;
+    let reconcile = Disposition::RECONCILE;
+    // Step, for create, for update, for a look-up.
+    for (step, created, updated, found) in [
+        (
+            Step::answer(200, "text/html", page),
+            give_up,
+            give_up,
+            give_up,
+        ),
+        (
+            Step::answer(201, "text/html", page),
+            reconcile,
+            reconcile,
+            give_up,
+        ),
+        (
+            Step::json(200, &appended),
+            reconcile,
+            reconcile,
+            Disposition::RETRY,
+        ),
+        (
+            Step::json(201, &appended),
+            reconcile,
+            reconcile,
+            Disposition::RETRY,
+        ),
+        (
+            Step::json(201, json!({"result": {"number": "INC1"}})),
+            reconcile,
+            reconcile,
+            give_up,
+        ),
+        (
+            Step::json(200, json!({"result": {"sys_id": "short"}})),
+            reconcile,
+            reconcile,
+            give_up,
+        ),
+        (Step::json(200, "{}"), reconcile, reconcile, give_up),
+        (Step::json(204, ""), reconcile, reconcile, give_up),
+        (Step::json(202, record()), reconcile, reconcile, give_up),
+        (
+            Step::json(200, "{\"result\":"),
+            reconcile,
+            reconcile,
+            give_up,
+        ),
+        (
+            Step::answer(200, "text/plain", record()),
+            reconcile,
+            reconcile,
+            give_up,
+        ),
+        (Step::json(200, &other), reconcile, reconcile, give_up),
+        (Step::json(201, &oversize), reconcile, reconcile, give_up),
+    ] {
+        let shown = format!("{step:?}").chars().take(200).collect::<String>();
+        let (error, _server) = create(step.clone()).await;
+        assert_eq!(error.disposition(), created, "create: {shown}");
+        assert_eq!(
+            update(step.clone()).await.disposition(),
+            updated,
+            "update: {shown}"
+        );
+        assert_eq!(find(step).await.disposition(), found, "find: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn oversize_refusal_is_judged_by_its_status() {
+    let long = "x".repeat(vendor_http::BODY_LIMIT + 1);
+    for (status, expected) in [
+        (401, Disposition::GiveUp),
+        (429, Disposition::RETRY),
+        (502, Disposition::RECONCILE),
+    ] {
+        let (error, _server) = create(Step::answer(status, "text/html", &long)).await;
+        assert_eq!(error.disposition(), expected, "{status}");
+        assert_eq!(error.is_unauthorized(), status == 401);
+    }
+}
+
+#[tokio::test]
+async fn error_text_says_what_where_and_why() {
+    let policy =
+        "Data Policy Exception: The following fields are mandatory: Close notes, Resolution code";
+    for (step, expected) in [
+        (
+            Step::json(403, error_body("Operation Failed", Some(policy)))
+                .with("x-transaction-id", "e1f2"),
+            format!(
+                "ServiceNow: could not update a record in table incident: HTTP 403: Operation Failed: {policy} (add these fields to the task: Close notes, Resolution code) [transaction e1f2]"
+            ),
+        ),
+        (
+            Step::json(401, error_body("User Not Authenticated", None)),
+            "ServiceNow: could not update a record in table incident: HTTP 401, the account's credentials were not accepted: User Not Authenticated".to_owned(),
+        ),
+        (
+            Step::json(401, error_body("User Not Authenticated", None))
+                .with("x-mfa_token", "invalid"),
+            "ServiceNow: could not update a record in table incident: HTTP 401, the account's credentials were not accepted: User Not Authenticated: the user has multi-factor authentication, which the API cannot use".to_owned(),
+        ),
+        (
+            Step::answer(502, "text/html", "<title>502 Bad Gateway</title>"),
+            "ServiceNow: could not update a record in table incident: HTTP 502: 502 Bad Gateway".to_owned(),
+        ),
+        (
+            Step::answer(200, "text/html", "<title>Instance Hibernating page</title>"),
+            "ServiceNow: could not update a record in table incident: a web page came instead of data; the instance may be hibernating or behind single sign-on: Instance Hibernating page".to_owned(),
+        ),
+        (
+            Step::json(302, ""),
+            "ServiceNow: could not update a record in table incident: HTTP 302, redirected, probably to a login page; is the instance name right?".to_owned(),
+        ),
+        (
+            Step::json(200, json!({"error": "broken"})),
+            "ServiceNow: could not update a record in table incident: the answer reports a failure although its status is success: broken".to_owned(),
+        ),
+    ] {
+        assert_eq!(update(step).await.to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn mandatory_fields_are_named() {
+    let detail =
+        "Data Policy Exception: The following fields are mandatory: Close notes, Resolution code.";
+    let error = update(Step::json(
+        403,
+        error_body("Operation Failed", Some(detail)),
+    ))
+    .await;
+    assert_eq!(error.mandatory_fields(), ["Close notes", "Resolution code"]);
+    let error = update(Step::json(403, error_body("Operation Failed", None))).await;
+    assert!(error.mandatory_fields().is_empty());
+}
+
+#[tokio::test]
+async fn number_leads_to_the_one_record() {
+    let row = json!({"sys_id": ID, "number": "INC0010009", "sys_class_name": "incident"});
+    let (client, server) = scripted([Step::json(200, json!({"result": [row]}))]).await;
+    let found = client.find_by_number(&incident(), &number()).await;
+    assert_eq!(found.unwrap().value.sys_id, id());
+    let received = &server.received()[0];
+    assert_eq!(received.method, "GET");
+    assert!(
+        received
+            .target
+            .starts_with("/servicenow/dev12345/api/now/table/incident?")
+    );
+    for (name, value) in [
+        ("sysparm_query", "number=INC0010009"),
+        ("sysparm_fields", "sys_id,number,sys_class_name"),
+        ("sysparm_limit", "2"),
+        ("sysparm_exclude_reference_link", "true"),
+    ] {
+        assert!(
+            received
+                .query()
+                .contains(&(name.to_owned(), value.to_owned())),
+            "{name}: {}",
+            received.target
+        );
+    }
+}
+
+#[tokio::test]
+async fn any_other_count_of_records_is_an_error() {
+    let row = |id: &str, number: &str| json!({"sys_id": id, "number": number});
+    let ours = row(ID, "INC0010009");
+    for (rows, expected) in [
+        (json!([]), "no record has the number INC0010009"),
+        (
+            json!([ours, row(OTHER_ID, "INC0010009")]),
+            "several records have the number INC0010009",
+        ),
+        // Dropped conditions bring other people's records.
+        (
+            json!([row(ID, "INC0000001")]),
+            "the condition on `number` was ignored",
+        ),
+        (
+            json!([ours, row(OTHER_ID, "INC0000001")]),
+            "the condition on `number` was ignored",
+        ),
+        (
+            json!([{"sys_id": ID}]),
+            "the condition on `number` was ignored",
+        ),
+        (
+            json!([{"number": "INC0010009"}]),
+            "the answer is not a list of records",
+        ),
+    ] {
+        let error = find(Step::json(200, json!({ "result": rows }))).await;
+        assert!(error.to_string().contains(expected), "{rows}: {error}");
+        assert_eq!(error.disposition(), Disposition::GiveUp);
+        assert_eq!(error.operation, Operation::FindByNumber);
+        assert_eq!(error.status(), Some(200));
+    }
+}
+
+#[tokio::test]
+async fn correlation_id_counts_only_where_it_is_returned() {
+    let key = CorrelationId::parse("0a1b2c").unwrap();
+    let row = |id: &str, key: &str, created: &str| json!({"sys_id": id, "number": "INC1", "correlation_id": key, "sys_created_on": created});
+    let old = "2026-07-13 00:00:00";
+    let new = "2026-07-14 00:00:00";
+    for (rows, expected, ignored) in [
+        (json!([]), vec![], false),
+        (json!([row(ID, "0a1b2c", new)]), vec![ID], false),
+        (
+            json!([row(ID, "0a1b2c", new), row(OTHER_ID, "0a1b2c", old)]),
+            vec![OTHER_ID, ID],
+            false,
+        ),
+        (
+            json!([row(ID, "", new), row(OTHER_ID, "0A1B2C", old)]),
+            vec![],
+            true,
+        ),
+        (json!([{"sys_id": ID, "number": "U1"}]), vec![], true),
+    ] {
+        let (client, server) = scripted([Step::json(200, json!({ "result": rows }))]).await;
+        let answer = client
+            .find_by_correlation_id(&incident(), &key)
+            .await
+            .unwrap();
+        let found: Vec<&str> = answer
+            .value
+            .records
+            .iter()
+            .map(|record| record.sys_id.as_str())
+            .collect();
+        assert_eq!(found, expected, "{rows}");
+        assert_eq!(answer.value.condition_ignored, ignored, "{rows}");
+        assert!(server.received()[0].query().contains(&(
+            "sysparm_query".to_owned(),
+            "correlation_id=0a1b2c^ORDERBYsys_created_on".to_owned()
+        )));
+    }
+}
+
+#[tokio::test]
+async fn journal_is_read_with_both_forms_of_the_date() {
+    let row = json!({"result": {
+        "sys_id": {"display_value": ID, "value": ID},
+        "sys_updated_on": {"display_value": "2026-07-13 17:28:27", "value": "2026-07-14 00:28:27"},
+        "comments": {"display_value": "2026-07-13 17:28:27 - Bot (Additional comments)\nThank you\n\n", "value": ""},
+        "work_notes": {"display_value": "", "value": ""},
+    }});
+    let (client, server) = scripted([Step::json(200, &row)]).await;
+    let journal = client.journal(&incident(), &id()).await.unwrap().value;
+    let since = "2026-07-14T00:28:00Z".parse().unwrap();
+    assert!(journal.contains("comments", "Thank you", since));
+    assert!(!journal.contains("work_notes", "Thank you", since));
+    let received = &server.received()[0];
+    assert!(received.target.starts_with(&format!(
+        "/servicenow/dev12345/api/now/table/incident/{ID}?"
+    )));
+    assert_eq!(
+        received.query(),
+        [
+            ("sysparm_display_value".to_owned(), "all".to_owned()),
+            (
+                "sysparm_fields".to_owned(),
+                "sys_id,sys_updated_on,comments,work_notes".to_owned()
+            ),
+        ]
+    );
+
+    let (client, _server) =
+        scripted([Step::json(200, json!({"result": {"sys_id": OTHER_ID}}))]).await;
+    let error = client.journal(&incident(), &id()).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::GiveUp);
+}
+
+#[test]
+fn link_leads_people_to_the_record() {
+    let base = BaseUrl::parse("https://{instance}.service-now.com", "instance", "dev1").unwrap();
+    let http = vendor_http::Client::new().unwrap();
+    let client = Client::new(http, base, Auth::Bearer("t".into()));
+    assert_eq!(
+        client.record_link(&incident(), &id()),
+        format!("https://dev1.service-now.com/nav_to.do?uri=%2Fincident.do%3Fsys_id%3D{ID}")
+    );
+}
