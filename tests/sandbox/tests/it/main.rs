@@ -1,0 +1,9 @@
+//! The sandbox over real HTTP: each trap of the vendors that it sets has a test here.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
+
+mod control;
+mod documentation;
+mod harness;
+mod servicenow;
+mod zendesk;
