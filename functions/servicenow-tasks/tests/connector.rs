@@ -194,7 +194,7 @@ async fn what_was_not_kept_is_a_warning() {
 async fn lost_answer_to_a_create_is_to_be_reconciled() {
     let (result, received) = Attempt::create(new_incident()).against([Step::Lose]).await;
     let failed = result.unwrap_err();
-    assert_eq!(failed.disposition, Disposition::RECONCILE);
+    assert!(matches!(failed.disposition, Disposition::Reconcile { .. }));
     assert!(!failed.unauthorized);
     assert_eq!(lines(&received), ["POST "]);
     assert_eq!(failed.calls.len(), 1);

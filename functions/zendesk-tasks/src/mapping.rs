@@ -435,10 +435,14 @@ mod tests {
     #[test]
     fn texts_become_one_comment_without_placeholders() {
         for (description, comment, expected) in [
-            ("", "{{ticket.id}}", r"\\{{ticket.id}}"),
+            ("", "{{ticket.id}}", "{\u{2060}{ticket.id}}"),
             ("a {", "{b}}", "a {\n \n{b}}"),
             ("only this", " ", "only this"),
-            ("see {{a}}", "and {{b}}", "see \\\\{{a}}\n \nand \\\\{{b}}"),
+            (
+                "see {{a}}",
+                "and {{b}}",
+                "see {\u{2060}{a}}\n \nand {\u{2060}{b}}",
+            ),
         ] {
             let input = json!({"description": description, "comment": comment});
             assert_eq!(created(&input).unwrap()["comment"]["body"], expected);

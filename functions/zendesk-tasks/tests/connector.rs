@@ -99,7 +99,7 @@ fn new_ticket() -> Value {
 
 fn sent() -> Value {
     json!({"ticket": {
-        "comment": {"body": r"They said \\{{ticket.id}}", "public": false},
+        "comment": {"body": "They said {\u{2060}{ticket.id}}", "public": false},
         "subject": "Low score", "priority": "high",
         "external_id": key().as_str(), "metadata": {"closedloop_task": key().as_str()},
     }})

@@ -227,14 +227,24 @@ impl Accounts {
             .rows
             .get(name)
             .await
-            .map_err(|source| Error::Table { name: name.clone(), source })?
+            .map_err(|source| Error::Table {
+                name: name.clone(),
+                source,
+            })?
             .ok_or_else(|| Error::Unknown(name.clone()))?;
         check_vendor(&account, vendor)?;
         let credential = match cached {
             Some(cached) => cached.connected.credential.clone(),
             None => self.read_secret(vendor, name).await?,
         };
-        Ok(keep(&mut cache, Connected { account, credential }, now))
+        Ok(keep(
+            &mut cache,
+            Connected {
+                account,
+                credential,
+            },
+            now,
+        ))
     }
 
     /// Reads an account's secret again, after the vendor has refused the one in hand. `None` when it is
@@ -259,7 +269,14 @@ impl Accounts {
         if credential.is_same_as(&refused.credential) {
             return Ok(None);
         }
-        Ok(Some(keep(&mut cache, Connected { account: refused.account.clone(), credential }, now)))
+        Ok(Some(keep(
+            &mut cache,
+            Connected {
+                account: refused.account.clone(),
+                credential,
+            },
+            now,
+        )))
     }
 
     /// Stores an account's secret, then its row, so that a row is never without a secret.
@@ -339,9 +356,16 @@ pub fn secret_id(prefix: &str, vendor: Vendor, name: &AccountName) -> String {
     format!("{prefix}/accounts/{vendor}/{name}")
 }
 
-fn keep(cache: &mut HashMap<AccountName, Cached>, connected: Connected, now: Timestamp) -> Arc<Connected> {
+fn keep(
+    cache: &mut HashMap<AccountName, Cached>,
+    connected: Connected,
+    now: Timestamp,
+) -> Arc<Connected> {
     let connected = Arc::new(connected);
-    let cached = Cached { connected: Arc::clone(&connected), row_read_at: now };
+    let cached = Cached {
+        connected: Arc::clone(&connected),
+        row_read_at: now,
+    };
     cache.insert(connected.account.name.clone(), cached);
     connected
 }
@@ -350,7 +374,11 @@ fn check_vendor(account: &Account, vendor: Vendor) -> Result<(), Error> {
     if account.vendor == vendor {
         return Ok(());
     }
-    Err(Error::WrongVendor { name: account.name.clone(), found: account.vendor, expected: vendor })
+    Err(Error::WrongVendor {
+        name: account.name.clone(),
+        found: account.vendor,
+        expected: vendor,
+    })
 }
 
 fn refused<E>(name: &AccountName, attempted: &'static str, error: E) -> Error

@@ -11,7 +11,8 @@
 //!
 //! - A string that is one `{{ expression }}` and nothing else keeps the expression's type: a number
 //!   stays a number, a list a list. Any other template gives text.
-//! - A missing value is empty text, null where it stands alone. Looking for something inside a missing
+//! - A missing value is empty text, also where it stands alone: null, which clears a field at some
+//!   vendors, is only ever written on purpose. Looking for something inside a missing
 //!   value, looping over it, or filtering it is no error: it stays missing, though `length` is 0,
 //!   filters that make lists make an empty one, and `tojson` makes `null`. Null is the same as missing,
 //!   so `default` replaces both. Calculating with a missing value is an error.

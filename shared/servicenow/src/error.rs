@@ -89,6 +89,10 @@ pub enum ErrorKind {
     },
 }
 
+/// How long a write without a clear answer is left alone before it is looked for. The instance may still
+/// be at work on it, and a look that comes too early finds nothing and makes a second record.
+const SETTLING: Duration = Duration::from_secs(30);
+
 impl Operation {
     fn writes(self) -> bool {
         match self {
@@ -112,7 +116,7 @@ impl Error {
             ErrorKind::NoAnswer(Failure::TooLarge { status, .. }) => {
                 // Reading it again brings the same answer; a write may have been done all the same.
                 if self.operation.writes() && (200..300).contains(status) {
-                    Disposition::RECONCILE
+                    self.unclear(None)
                 } else if *status >= 300 {
                     self.after_status(*status, None)
                 } else {
@@ -128,7 +132,7 @@ impl Error {
             ErrorKind::Page { .. } if self.status() == Some(200) => Disposition::GiveUp,
             ErrorKind::Page { .. } | ErrorKind::Unexpected { .. } => {
                 if self.operation.writes() {
-                    Disposition::RECONCILE
+                    self.unclear(None)
                 } else {
                     Disposition::GiveUp
                 }
@@ -187,7 +191,9 @@ impl Error {
     /// A write may have happened, a read can simply be repeated.
     fn unclear(&self, after: Option<Duration>) -> Disposition {
         if self.operation.writes() {
-            Disposition::Reconcile { after }
+            Disposition::Reconcile {
+                after: after.max(Some(SETTLING)),
+            }
         } else {
             Disposition::Retry { after }
         }

@@ -12,6 +12,11 @@ use servicenow::{
 };
 use vendor_http::test_support::{Server, Step};
 
+/// What is done about a write without a clear answer.
+const SETTLED: Disposition = Disposition::Reconcile {
+    after: Some(Duration::from_secs(30)),
+};
+
 const ID: &str = "54b947b1c30e0310c5a8fc0d05013158";
 const OTHER_ID: &str = "6816f79cc0a8016401c5a33be04be441";
 /// Long enough for a busy machine, short enough to wait for in a test.
@@ -226,11 +231,7 @@ async fn every_refusal_has_its_disposition() {
             give_up,
             give_up,
         ),
-        (
-            Step::json(408, ""),
-            Disposition::RECONCILE,
-            Disposition::RETRY,
-        ),
+        (Step::json(408, ""), SETTLED, Disposition::RETRY),
         (
             Step::json(429, error_body("Rate limit exceeded", None)).with("retry-after", 1800),
             retry(1800),
@@ -239,17 +240,17 @@ async fn every_refusal_has_its_disposition() {
         (Step::json(429, ""), Disposition::RETRY, Disposition::RETRY),
         (
             Step::json(500, error_body("Transaction cancelled", None)),
-            Disposition::RECONCILE,
+            SETTLED,
             Disposition::RETRY,
         ),
-        (html(502), Disposition::RECONCILE, Disposition::RETRY),
-        (html(503), Disposition::RECONCILE, Disposition::RETRY),
+        (html(502), SETTLED, Disposition::RETRY),
+        (html(503), SETTLED, Disposition::RETRY),
         (
             Step::json(503, "{}").with("retry-after", 60),
             reconcile(60),
             retry(60),
         ),
-        (html(504), Disposition::RECONCILE, Disposition::RETRY),
+        (html(504), SETTLED, Disposition::RETRY),
     ] {
         let (error, server) = create(step.clone()).await;
         assert_eq!(error.disposition(), write, "create: {step:?}");
@@ -274,14 +275,11 @@ async fn lost_and_late_answers_are_looked_up_before_a_write_is_repeated() {
     let cut = "HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{\"result\":";
     for step in [Step::Lose, Step::Stall, Step::Raw(cut.to_owned())] {
         let (error, server) = create(step.clone()).await;
-        assert_eq!(error.disposition(), Disposition::RECONCILE, "{step:?}");
+        assert_eq!(error.disposition(), SETTLED, "{step:?}");
         assert!(matches!(error.kind, ErrorKind::NoAnswer(_)));
         assert!(std::error::Error::source(&error).is_some());
         assert_eq!(server.received().len(), 1, "{step:?}");
-        assert_eq!(
-            update(step.clone()).await.disposition(),
-            Disposition::RECONCILE
-        );
+        assert_eq!(update(step.clone()).await.disposition(), SETTLED);
         assert_eq!(find(step).await.disposition(), Disposition::RETRY);
     }
 }
@@ -312,7 +310,7 @@ async fn success_that_is_none_is_an_error() {
     let oversize =
         json!({"result": {"sys_id": ID, "description": "x".repeat(vendor_http::BODY_LIMIT)}});
     let give_up = Disposition::GiveUp;
-    let reconcile = Disposition::RECONCILE;
+    let reconcile = SETTLED;
     // Step, for create, for update, for a look-up.
     for (step, created, updated, found) in [
         (
@@ -387,7 +385,7 @@ async fn oversize_refusal_is_judged_by_its_status() {
     for (status, expected) in [
         (401, Disposition::GiveUp),
         (429, Disposition::RETRY),
-        (502, Disposition::RECONCILE),
+        (502, SETTLED),
     ] {
         let (error, _server) = create(Step::answer(status, "text/html", &long)).await;
         assert_eq!(error.disposition(), expected, "{status}");

@@ -144,9 +144,20 @@ impl JsonSchema for RecordState {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words = any_case(&[
+            "in_progress",
+            "in progress",
+            "in-progress",
+            "on_hold",
+            "on hold",
+            "on-hold",
+            "resolved",
+            "closed",
+            "canceled",
+            "cancelled",
+        ]);
         json_schema!({ "anyOf": [
-            { "enum": ["in_progress", "on_hold", "resolved", "closed", "canceled"] },
-            { "type": "string", "pattern": "^(?i:in[ _-]progress|on[ _-]hold|resolved|closed|cancell?ed|-?[0-9]+)$" },
+            words, { "type": "string", "pattern": "^-?[0-9]+$" },
             { "type": "integer" }
         ] })
     }
@@ -183,10 +194,7 @@ macro_rules! word_enum {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "anyOf": [
-                    { "enum": [$($first),+] },
-                    { "type": "string", "pattern": concat!("^(?i:" $(, $first, "|" $(, $other, "|")*)+ , ")$") }
-                ] })
+                any_case(&[$($first $(, $other)*),+])
             }
         }
     };
@@ -402,6 +410,25 @@ impl JsonSchema for FieldValue {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "number", "boolean", "null", "array"] })
     }
+}
+
+/// The schema of a word that may be written in any case. Spelled out letter by letter: the editors' regular
+/// expressions know no flag for it.
+fn any_case(words: &[&str]) -> Schema {
+    let patterns: Vec<String> = words
+        .iter()
+        .map(|word| {
+            let letters = word.chars().map(|letter| {
+                if letter.is_ascii_alphabetic() {
+                    format!("[{letter}{}]", letter.to_ascii_uppercase())
+                } else {
+                    letter.to_string()
+                }
+            });
+            letters.collect()
+        })
+        .collect();
+    json_schema!({ "type": "string", "pattern": format!("^({})$", patterns.join("|")), "examples": words })
 }
 
 /// The text of a scalar; `None` for lists and objects.

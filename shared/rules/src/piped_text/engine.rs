@@ -111,6 +111,9 @@ impl Engine {
             .map_err(|error| syntax_error(&error, expression))?
             .eval(context.clone())
             .map_err(|error| render_problem(&error))?;
+        if value.is_undefined() || value.is_none() {
+            return Ok(serde_json::Value::String(String::new()));
+        }
         // Written only to be measured: reading numbers back from text can change their last digit.
         serde_json::to_writer(&mut *output, &value).map_err(|error| {
             if error.is_io() {

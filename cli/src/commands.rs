@@ -1,0 +1,65 @@
+//! The commands, one module for each group.
+
+mod accounts;
+mod endpoints;
+mod events;
+mod runs;
+mod schema;
+mod workflows;
+
+use clap::Subcommand;
+
+use crate::error::Error;
+use crate::output::Output;
+
+/// How a command ended that did what it was told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With good news.
+    Good,
+    /// With bad news: a run has failed.
+    Bad,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check, apply and show workflow definitions
+    #[command(subcommand)]
+    Workflows(workflows::Command),
+    /// Check, apply and show the ways in for events, and set their secrets
+    #[command(subcommand)]
+    Endpoints(endpoints::Command),
+    /// Connect vendor accounts
+    #[command(subcommand)]
+    Accounts(accounts::Command),
+    /// See what ran, and try it again
+    #[command(subcommand)]
+    Runs(runs::Command),
+    /// Send events, and see what was decided about them
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Print the JSON Schema of definitions
+    Schema {
+        /// Of what
+        #[arg(value_enum)]
+        kind: schema::Kind,
+    },
+}
+
+impl Command {
+    pub(crate) async fn run(&self, stack: &str, output: &mut Output<'_>) -> Result<Ending, Error> {
+        match self {
+            Self::Workflows(command) => command.run(stack, output).await,
+            Self::Endpoints(command) => command.run(stack, output).await,
+            Self::Accounts(command) => command.run(stack, output).await,
+            Self::Runs(command) => command.run(stack, output).await,
+            Self::Events(command) => command.run(stack, output).await,
+            Self::Schema { kind } => schema::print(*kind, output),
+        }
+    }
+}
+
+/// What applying a definition did, in a word.
+fn applied_line(done: &str, id: &str, note: &str) -> String {
+    format!("{done:<10}{id}{note}")
+}

@@ -1,0 +1,121 @@
+//! `closedloop`, the command line of a deployed stack: it applies definitions, connects accounts, sends
+//! events, and shows what ran and why.
+
+mod bus;
+mod commands;
+mod definition_files;
+mod deployed;
+mod error;
+mod follow;
+mod output;
+mod report;
+mod retry;
+mod secret_input;
+mod secrets;
+mod signing;
+
+use std::io::{self, ErrorKind};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::commands::{Command, Ending};
+use crate::output::Output;
+
+/// Works with a deployed closedloop stack.
+///
+/// Region and credentials come from where the AWS command line takes them: the environment, a profile
+/// (`AWS_PROFILE`), single sign-on. `AWS_ENDPOINT_URL` is honoured.
+#[derive(Debug, Parser)]
+#[command(name = "closedloop", version)]
+struct Cli {
+    /// The stack to work with
+    #[arg(
+        long,
+        global = true,
+        env = "CLOSEDLOOP_STACK",
+        default_value = "closedloop",
+        value_name = "NAME"
+    )]
+    stack: String,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(Ending::Good) => ExitCode::SUCCESS,
+        Ok(Ending::Bad) => ExitCode::FAILURE,
+        // Whoever reads our output has read enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Ending> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime could not be started")?;
+    let mut stdout = io::stdout().lock();
+    let mut output = Output::new(&mut stdout, cli.json);
+    Ok(runtime.block_on(cli.command.run(&cli.stack, &mut output))?)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for arguments in [
+            ["closedloop", "--json", "--stack", "demo", "runs", "list"],
+            ["closedloop", "runs", "list", "--stack", "demo", "--json"],
+        ] {
+            let cli = Cli::try_parse_from(arguments).unwrap();
+            assert!(cli.json);
+            assert_eq!(cli.stack, "demo");
+        }
+    }
+
+    #[test]
+    fn contradicting_or_missing_arguments_are_refused() {
+        for arguments in [
+            // The vendor needs exactly one kind of credential.
+            "accounts put zd --vendor zendesk --instance acme",
+            "accounts put zd --vendor zendesk --instance acme --bearer --basic a",
+            "accounts put zd --vendor salesforce --instance acme --bearer",
+            "endpoints put-secret survey --generate --drop-previous",
+            "events send body.json",
+            "events show ev_1",
+            "runs list --state waiting",
+            "runs list --day yesterday",
+            "workflows apply",
+            "workflows show No_Slug",
+        ] {
+            let words = std::iter::once("closedloop").chain(arguments.split(' '));
+            assert!(Cli::try_parse_from(words).is_err(), "{arguments}");
+        }
+    }
+}

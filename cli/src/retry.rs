@@ -1,0 +1,171 @@
+//! What trying a failed run again means. Pure.
+
+use domain::run::{reopen, settle};
+use domain::{CloudEvent, Run, RunState, TaskRun, TaskState};
+use jiff::Timestamp;
+
+use crate::error::Error;
+
+/// What is to be done so that a run is tried again.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Plan {
+    /// Store the reopened run, then request its tasks.
+    Reopen {
+        run: Box<Run>,
+        /// The tasks that change, each with the state that it had.
+        changed: Vec<(TaskRun, TaskState)>,
+        /// Those that are to be requested.
+        requests: Vec<TaskRun>,
+    },
+    /// The run is going on: request again whatever nobody has in hand, since messages may have been lost.
+    Repeat { requests: Vec<TaskRun> },
+}
+
+/// Plans the retry of a run. `event` is `None` when it has expired.
+pub(crate) fn plan(
+    mut run: Run,
+    mut tasks: Vec<TaskRun>,
+    event: Option<&CloudEvent>,
+    now: Timestamp,
+) -> Result<Plan, Error> {
+    match run.state {
+        RunState::Succeeded => return Err(Error::NothingFailed(run.id)),
+        RunState::Running => {
+            tasks.retain(|task| can_be_claimed(task, now));
+            return Ok(Plan::Repeat { requests: tasks });
+        }
+        RunState::Failed => {}
+    }
+    let before: Vec<TaskState> = tasks.iter().map(|task| task.state).collect();
+    let reopened = reopen(&mut tasks);
+    // A task whose piped text could not be filled in was never requested. Nobody else would fill it in
+    // now, as no task ends before it.
+    let settled = settle(&run.id, &mut tasks, event);
+    if settled.finished.is_some() {
+        let failed = |task: &&TaskRun| task.state == TaskState::Failed;
+        let reason = |task: &TaskRun| {
+            let reason = task.reason.as_deref().unwrap_or("it failed");
+            format!("{}: {reason}", task.name)
+        };
+        return Err(Error::WouldFailAgain {
+            run: run.id,
+            reasons: tasks.iter().filter(failed).map(reason).collect(),
+        });
+    }
+    run.state = RunState::Running;
+    run.finished_at = None;
+    let changed: Vec<(TaskRun, TaskState)> = tasks
+        .into_iter()
+        .zip(before)
+        .filter(|(task, _)| reopened.contains(&task.name))
+        .collect();
+    let requests = changed
+        .iter()
+        .map(|(task, _)| task)
+        .filter(|task| task.state == TaskState::Requested)
+        .cloned()
+        .collect();
+    Ok(Plan::Reopen {
+        run: Box::new(run),
+        changed,
+        requests,
+    })
+}
+
+/// Whether a task function that is told of the task would take it now.
+fn can_be_claimed(task: &TaskRun, now: Timestamp) -> bool {
+    match task.state {
+        TaskState::Requested => true,
+        TaskState::Retrying => task.next_attempt_at.is_none_or(|at| at <= now),
+        TaskState::Running => task.lease_until.is_some_and(|until| until < now),
+        TaskState::Waiting | TaskState::Succeeded | TaskState::Failed | TaskState::Skipped => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+    use jiff::SignedDuration;
+
+    fn states(changed: &[(TaskRun, TaskState)]) -> Vec<(&str, TaskState, TaskState)> {
+        changed
+            .iter()
+            .map(|(task, before)| (task.name.as_str(), *before, task.state))
+            .collect()
+    }
+
+    #[test]
+    fn failed_run_is_reopened_and_its_failed_task_requested() {
+        let (run, tasks, event) = samples::failed_run();
+        let Plan::Reopen {
+            run,
+            changed,
+            requests,
+        } = plan(run, tasks, Some(&event), samples::NOW).unwrap()
+        else {
+            panic!("not reopened")
+        };
+        assert_eq!((run.state, run.finished_at), (RunState::Running, None));
+        assert_eq!(
+            states(&changed),
+            [
+                ("incident", TaskState::Failed, TaskState::Requested),
+                ("ticket", TaskState::Skipped, TaskState::Waiting)
+            ]
+        );
+        assert_eq!(requests.len(), 1);
+        assert!(requests[0].look_first && requests[0].reason.is_none());
+    }
+
+    #[test]
+    fn task_that_was_never_filled_in_is_filled_in_now() {
+        let (run, mut tasks, event) = samples::failed_run();
+        tasks[0].input = None;
+        let Plan::Reopen { requests, .. } =
+            plan(run.clone(), tasks.clone(), Some(&event), samples::NOW).unwrap()
+        else {
+            panic!("not reopened")
+        };
+        assert!(requests[0].input.is_some());
+        let error = plan(run, tasks, None, samples::NOW)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("incident: the event has expired"), "{error}");
+    }
+
+    #[test]
+    fn interrupted_retry_repeats_the_requests_that_nobody_has_in_hand() {
+        let (mut run, mut tasks, event) = samples::failed_run();
+        run.state = RunState::Running;
+        let second = SignedDuration::from_secs(1);
+        for (state, due, expected) in [
+            (TaskState::Requested, None, 1),
+            (TaskState::Retrying, Some(samples::NOW - second), 1),
+            (TaskState::Retrying, Some(samples::NOW + second), 0),
+            (TaskState::Running, Some(samples::NOW - second), 1),
+            (TaskState::Running, Some(samples::NOW + second), 0),
+        ] {
+            tasks[0].state = state;
+            tasks[0].next_attempt_at = due;
+            tasks[0].lease_until = due;
+            tasks[1].state = TaskState::Waiting;
+            let Plan::Repeat { requests } =
+                plan(run.clone(), tasks.clone(), Some(&event), samples::NOW).unwrap()
+            else {
+                panic!("reopened")
+            };
+            assert_eq!(requests.len(), expected, "{state:?} {due:?}");
+        }
+    }
+
+    #[test]
+    fn run_that_succeeded_is_left_alone() {
+        let (mut run, tasks, event) = samples::failed_run();
+        run.state = RunState::Succeeded;
+        assert!(matches!(
+            plan(run, tasks, Some(&event), samples::NOW),
+            Err(Error::NothingFailed(_))
+        ));
+    }
+}

@@ -1,0 +1,234 @@
+//! Secrets in Secrets Manager: those of endpoints, and the end of those of accounts.
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::SdkError;
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
+use domain::{Account, EndpointName};
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// The secrets of one stack.
+pub(crate) struct Secrets {
+    client: Client,
+    prefix: String,
+    kms_key: Option<String>,
+}
+
+/// Whether a secret is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// It is.
+    Stored {
+        /// When it was changed last.
+        changed_at: Option<Timestamp>,
+    },
+    /// It is kept for a while, but cannot be used.
+    Deleted,
+    /// It is not.
+    Missing,
+}
+
+/// An endpoint's secret, as it is kept: up to two are valid at a time.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct EndpointSecret {
+    pub(crate) current: SecretString,
+    #[serde(default)]
+    pub(crate) previous: Option<SecretString>,
+}
+
+impl EndpointSecret {
+    pub(crate) fn new(current: SecretString) -> Self {
+        Self {
+            current,
+            previous: None,
+        }
+    }
+
+    /// The same secret with another one in front, which everybody is to use from now on. The one it
+    /// replaces stays valid until it is dropped, so that no request is lost.
+    pub(crate) fn replaced_by(self, current: SecretString) -> Self {
+        if current.expose_secret() == self.current.expose_secret() {
+            return self;
+        }
+        Self {
+            current,
+            previous: Some(self.current),
+        }
+    }
+
+    pub(crate) fn without_previous(self) -> Self {
+        Self::new(self.current)
+    }
+
+    /// For verifying and signing.
+    pub(crate) fn valid(&self) -> webhook_signature::Secrets {
+        let secret = |text: &SecretString| webhook_signature::Secret::new(text.expose_secret());
+        let previous = self
+            .previous
+            .as_ref()
+            .filter(|text| !text.expose_secret().trim().is_empty());
+        webhook_signature::Secrets::new(secret(&self.current), previous.map(secret))
+    }
+
+    fn to_json(&self) -> SecretString {
+        let json = match &self.previous {
+            Some(previous) => serde_json::json!({
+                "current": self.current.expose_secret(), "previous": previous.expose_secret()
+            }),
+            None => serde_json::json!({ "current": self.current.expose_secret() }),
+        };
+        json.to_string().into()
+    }
+}
+
+impl Secrets {
+    pub(crate) fn new(client: Client, prefix: String, kms_key: Option<String>) -> Self {
+        Self {
+            client,
+            prefix,
+            kms_key,
+        }
+    }
+
+    pub(crate) fn endpoint_id(&self, name: &EndpointName) -> String {
+        format!("{}/endpoints/{name}", self.prefix)
+    }
+
+    pub(crate) fn account_id(&self, account: &Account) -> String {
+        accounts::secret_id(&self.prefix, account.vendor, &account.name)
+    }
+
+    pub(crate) async fn presence(&self, id: &str) -> Result<Presence, Error> {
+        match self.client.describe_secret().secret_id(id).send().await {
+            Ok(secret) if secret.deleted_date().is_some() => Ok(Presence::Deleted),
+            Ok(secret) => Ok(Presence::Stored {
+                changed_at: secret
+                    .last_changed_date()
+                    .and_then(|date| Timestamp::from_second(date.secs()).ok()),
+            }),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DescribeSecretError::is_resource_not_found_exception) =>
+            {
+                Ok(Presence::Missing)
+            }
+            Err(error) => Err(Error::aws("looking a secret up")(error)),
+        }
+    }
+
+    /// An endpoint's secret; `None` when there is none that can be used.
+    pub(crate) async fn read(&self, name: &EndpointName) -> Result<Option<EndpointSecret>, Error> {
+        let id = self.endpoint_id(name);
+        let answer = match self.client.get_secret_value().secret_id(&id).send().await {
+            Ok(answer) => answer,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(Error::aws("reading a secret")(error)),
+        };
+        // The parser's own message would quote what it found.
+        match serde_json::from_str(answer.secret_string().unwrap_or_default()) {
+            Ok(secret) => Ok(Some(secret)),
+            Err(_) => Err(Error::UnreadableSecret { id }),
+        }
+    }
+
+    pub(crate) async fn write(
+        &self,
+        name: &EndpointName,
+        secret: &EndpointSecret,
+    ) -> Result<(), Error> {
+        const ATTEMPTED: &str = "storing a secret";
+        let id = self.endpoint_id(name);
+        match self.presence(&id).await? {
+            Presence::Stored { .. } => {}
+            Presence::Deleted => self.restore(&id).await?,
+            Presence::Missing => {
+                self.client
+                    .create_secret()
+                    .name(&id)
+                    .description(format!("Secret of the endpoint {name}"))
+                    .secret_string(secret.to_json().expose_secret())
+                    .set_kms_key_id(self.kms_key.clone())
+                    .send()
+                    .await
+                    .map_err(Error::aws(ATTEMPTED))?;
+                return Ok(());
+            }
+        }
+        self.client
+            .put_secret_value()
+            .secret_id(&id)
+            .secret_string(secret.to_json().expose_secret())
+            .send()
+            .await
+            .map_err(Error::aws::<SdkError<PutSecretValueError>>(ATTEMPTED))?;
+        Ok(())
+    }
+
+    /// Makes a deleted secret usable again.
+    pub(crate) async fn restore(&self, id: &str) -> Result<(), Error> {
+        self.client
+            .restore_secret()
+            .secret_id(id)
+            .send()
+            .await
+            .map_err(Error::aws("restoring a deleted secret"))?;
+        Ok(())
+    }
+
+    /// Deletes a secret, if it is there. Secrets Manager keeps it for 30 more days, unusable.
+    pub(crate) async fn delete(&self, id: &str) -> Result<(), Error> {
+        if let Presence::Stored { .. } = self.presence(id).await? {
+            self.client
+                .delete_secret()
+                .secret_id(id)
+                .send()
+                .await
+                .map_err(Error::aws("deleting a secret"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A deleted secret that is still kept answers with an invalid request.
+fn is_absent<R>(error: &SdkError<GetSecretValueError, R>) -> bool {
+    error.as_service_error().is_some_and(|error| {
+        error.is_resource_not_found_exception() || error.is_invalid_request_exception()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(secret: &EndpointSecret) -> String {
+        secret.to_json().expose_secret().to_owned()
+    }
+
+    #[test]
+    fn replaced_secret_stays_valid_until_it_is_dropped() {
+        let first = EndpointSecret::new("a".into());
+        assert_eq!(texts(&first), r#"{"current":"a"}"#);
+        let second = first.replaced_by("b".into());
+        assert_eq!(texts(&second), r#"{"current":"b","previous":"a"}"#);
+        // Putting the same one again must not throw the previous one out.
+        let again = second.replaced_by("b".into());
+        assert_eq!(texts(&again), r#"{"current":"b","previous":"a"}"#);
+        assert_eq!(again.valid().iter().count(), 2);
+        assert_eq!(texts(&again.without_previous()), r#"{"current":"b"}"#);
+    }
+
+    #[test]
+    fn stored_form_is_read_back_and_never_shown() {
+        let secret: EndpointSecret =
+            serde_json::from_str(r#"{"current":"hunter2","previous":null}"#).unwrap();
+        assert_eq!(secret.valid().iter().count(), 1);
+        assert!(!format!("{secret:?}").contains("hunter2"));
+        assert!(serde_json::from_str::<EndpointSecret>(r#"{"previous":"b"}"#).is_err());
+    }
+}
