@@ -1,0 +1,15 @@
+//! The deployed bundle, seen from outside: real HTTP in, the emulator's tables and queues in between, the
+//! vendors' stand-in at the end.
+//!
+//! `make test` brings everything up and runs this. Each test has its own endpoint, accounts, workflows and
+//! vendor instances, so all run at the same time on one stack.
+
+mod command_line;
+mod crash;
+mod delivery;
+mod failure;
+mod happy_path;
+mod ingest;
+mod process;
+mod scene;
+mod store_tables;

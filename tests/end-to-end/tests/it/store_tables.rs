@@ -1,0 +1,445 @@
+//! The tables' write conditions, on a real DynamoDB API.
+
+use std::time::Duration;
+
+use domain::run::{self, Attempt, AttemptOutcome};
+use domain::{CloudEvent, Run, RunState, TaskName, TaskRun, TaskState, Workflow, definition};
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use store::{Applied, AttemptEnd, Begun, Claim, Decision, Error, EventRecord, Intake, Outcome};
+
+use crate::scene::Stack;
+
+fn unique(prefix: &str) -> String {
+    format!(
+        "{prefix}-{}",
+        Timestamp::now().as_nanosecond() % 1_000_000_000_000
+    )
+}
+
+fn workflow(id: &str, event_type: &str, subject: Option<&str>) -> Workflow {
+    let mut document = json!({
+        "id": id, "name": "W", "trigger": {"event": {"type": event_type}},
+        "tasks": [
+            {"id": "first", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x"}},
+            {"id": "second", "kind": "zendesk.create_ticket", "account": "zd", "needs": ["first"], "input": {"comment": "y"}}
+        ]
+    });
+    if let Some(subject) = subject {
+        document["trigger"]["event"]["subject"] = json!(subject);
+    }
+    definition::workflow(&document).unwrap()
+}
+
+fn event(id: &str) -> CloudEvent {
+    serde_json::from_value(json!({"specversion": "1.0", "id": id, "source": "/test", "type": "t"}))
+        .unwrap()
+}
+
+struct Begin {
+    stack: Stack,
+    intake: Intake,
+    record: EventRecord,
+    run: Run,
+    tasks: Vec<TaskRun>,
+}
+
+async fn begin(prefix: &str) -> Begin {
+    let stack = Stack::find().await;
+    let intake = Intake::new(
+        stack.dynamodb(),
+        stack.output("RunsTable"),
+        stack.output("EventsTable"),
+        7,
+        7,
+    );
+    let event = event(&unique(prefix));
+    let now = Timestamp::now();
+    let (run, tasks) = run::begin(
+        &workflow(&unique(prefix), "t", None),
+        1,
+        &event,
+        Value::Null,
+        now,
+    );
+    let outcome = Outcome::Started {
+        run: run.id.clone(),
+    };
+    let decisions = vec![Decision {
+        workflow: run.workflow.clone(),
+        revision: 1,
+        outcome,
+        trace: None,
+    }];
+    let record = EventRecord {
+        event,
+        evaluated_at: now,
+        decisions,
+    };
+    assert_eq!(
+        intake
+            .begin(&record, &[(run.clone(), tasks.clone())])
+            .await
+            .unwrap(),
+        Begun::Created
+    );
+    Begin {
+        stack,
+        intake,
+        record,
+        run,
+        tasks,
+    }
+}
+
+fn attempt(number: u32) -> Attempt {
+    let now = Timestamp::now();
+    Attempt {
+        number,
+        started_at: now,
+        ended_at: now,
+        outcome: AttemptOutcome::Retry,
+        message: None,
+        calls: Vec::new(),
+    }
+}
+
+fn name(text: &str) -> TaskName {
+    TaskName::parse(text).unwrap()
+}
+
+fn after(seconds: i64) -> Timestamp {
+    Timestamp::now() + jiff::SignedDuration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn event_and_its_runs_are_stored_once_and_read_back_as_they_were() {
+    let begun = begin("intake").await;
+    let again = begun
+        .intake
+        .begin(&begun.record, &[(begun.run.clone(), begun.tasks.clone())])
+        .await
+        .unwrap();
+    assert_eq!(again, Begun::Repeated);
+    let (run, tasks) = begun
+        .stack
+        .runs()
+        .get(&begun.run.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((run, tasks), (begun.run.clone(), begun.tasks));
+    let stored = begun
+        .stack
+        .events()
+        .get(&begun.run.event)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (stored.event, stored.decisions),
+        (begun.record.event, begun.record.decisions)
+    );
+    let listed = begun
+        .stack
+        .runs()
+        .of_workflow(&begun.run.workflow, 10)
+        .await
+        .unwrap();
+    assert_eq!(listed, [begun.run]);
+}
+
+#[tokio::test]
+async fn event_with_more_runs_than_one_transaction_holds_is_stored_whole() {
+    let stack = Stack::find().await;
+    let intake = Intake::new(
+        stack.dynamodb(),
+        stack.output("RunsTable"),
+        stack.output("EventsTable"),
+        7,
+        7,
+    );
+    let event = event(&unique("large"));
+    let runs: Vec<(Run, Vec<TaskRun>)> = (0..60)
+        .map(|n| {
+            run::begin(
+                &workflow(&format!("{}-{n}", unique("w")), "t", None),
+                1,
+                &event,
+                Value::Null,
+                Timestamp::now(),
+            )
+        })
+        .collect();
+    let record = EventRecord {
+        event,
+        evaluated_at: Timestamp::now(),
+        decisions: Vec::new(),
+    };
+    assert_eq!(intake.begin(&record, &runs).await.unwrap(), Begun::Created);
+    for (run, tasks) in &runs {
+        assert_eq!(
+            stack.runs().get(&run.id).await.unwrap().unwrap(),
+            (run.clone(), tasks.clone())
+        );
+    }
+    assert_eq!(intake.begin(&record, &runs).await.unwrap(), Begun::Repeated);
+}
+
+#[tokio::test]
+async fn task_is_claimed_by_one_of_many() {
+    let begun = begin("claim").await;
+    let runs = begun.stack.runs();
+    let claims = join_all((0..20).map(|n| {
+        let (runs, run) = (runs.clone(), begun.run.id.clone());
+        async move {
+            runs.claim(
+                &run,
+                &name("first"),
+                &format!("owner-{n}"),
+                Timestamp::now(),
+                after(60),
+            )
+            .await
+            .unwrap()
+        }
+    }))
+    .await;
+    let claimed = claims
+        .iter()
+        .filter(|claim| matches!(claim, Claim::Claimed(_)))
+        .count();
+    let refused = claims
+        .iter()
+        .filter(|claim| matches!(claim, Claim::NotBefore(_)))
+        .count();
+    assert_eq!((claimed, refused), (1, 19));
+    let waiting = runs
+        .claim(
+            &begun.run.id,
+            &name("second"),
+            "x",
+            Timestamp::now(),
+            after(60),
+        )
+        .await
+        .unwrap();
+    assert_eq!(waiting, Claim::NotRequested);
+}
+
+#[tokio::test]
+async fn claim_that_ran_out_is_taken_over_with_a_look_and_the_first_owner_has_no_say() {
+    let begun = begin("lease").await;
+    let runs = begun.stack.runs();
+    let Claim::Claimed(first) = runs
+        .claim(
+            &begun.run.id,
+            &name("first"),
+            "one",
+            Timestamp::now(),
+            after(1),
+        )
+        .await
+        .unwrap()
+    else {
+        panic!("not claimed")
+    };
+    assert!(!first.look_first);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let Claim::Claimed(second) = runs
+        .claim(
+            &begun.run.id,
+            &name("first"),
+            "two",
+            Timestamp::now(),
+            after(60),
+        )
+        .await
+        .unwrap()
+    else {
+        panic!("not claimed")
+    };
+    assert!(second.look_first, "the first owner may have written");
+    assert_eq!(
+        (second.attempts_begun, second.first_attempt_at),
+        (2, first.first_attempt_at)
+    );
+    let failed = AttemptEnd::Failed {
+        look_first: false,
+        reason: "too late".to_owned(),
+    };
+    let late = runs.end_attempt(&first, "one", attempt(1), &failed).await;
+    assert!(matches!(late, Err(Error::Conflict { .. })), "{late:?}");
+    let done = AttemptEnd::Succeeded {
+        output: json!({"id": 7}).as_object().unwrap().clone(),
+        link: Some("l".to_owned()),
+        warnings: vec!["w".to_owned()],
+    };
+    runs.end_attempt(&second, "two", attempt(2), &done)
+        .await
+        .unwrap();
+    let Claim::Ended(task) = runs
+        .claim(
+            &begun.run.id,
+            &name("first"),
+            "three",
+            Timestamp::now(),
+            after(60),
+        )
+        .await
+        .unwrap()
+    else {
+        panic!("not ended")
+    };
+    assert_eq!(
+        (
+            task.state,
+            task.output.unwrap()["id"].clone(),
+            task.warnings.len()
+        ),
+        (TaskState::Succeeded, json!(7), 1)
+    );
+}
+
+#[tokio::test]
+async fn retry_is_not_claimed_before_its_time_and_remembers_that_it_must_look() {
+    let begun = begin("retry").await;
+    let runs = begun.stack.runs();
+    let claim = async |owner: &'static str| {
+        runs.claim(
+            &begun.run.id,
+            &name("first"),
+            owner,
+            Timestamp::now(),
+            after(60),
+        )
+        .await
+        .unwrap()
+    };
+    let Claim::Claimed(task) = claim("one").await else {
+        panic!("not claimed")
+    };
+    let at = after(1);
+    let retry = AttemptEnd::Retry {
+        at,
+        look_first: true,
+        reason: "lost".to_owned(),
+    };
+    runs.end_attempt(&task, "one", attempt(1), &retry)
+        .await
+        .unwrap();
+    let Claim::NotBefore(until) = claim("two").await else {
+        panic!("claimed too early")
+    };
+    assert_eq!(until.as_millisecond(), at.as_millisecond());
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let Claim::Claimed(task) = claim("three").await else {
+        panic!("not claimed")
+    };
+    assert!(task.look_first);
+    let retry = AttemptEnd::Retry {
+        at: Timestamp::now(),
+        look_first: false,
+        reason: "throttled".to_owned(),
+    };
+    runs.end_attempt(&task, "three", attempt(2), &retry)
+        .await
+        .unwrap();
+    let Claim::Claimed(task) = claim("four").await else {
+        panic!("not claimed")
+    };
+    assert!(task.look_first, "the first attempt's doubt is still there");
+    assert_eq!(task.attempts.len(), 2);
+}
+
+#[tokio::test]
+async fn run_moves_on_once() {
+    let begun = begin("settle").await;
+    let runs = begun.stack.runs();
+    let (mut run, mut tasks) = runs.get(&begun.run.id).await.unwrap().unwrap();
+    tasks[0].state = TaskState::Failed;
+    let settled = run::settle(&run.id, &mut tasks, Some(&begun.record.event));
+    run.state = settled.finished.unwrap();
+    run.finished_at = Some(Timestamp::now());
+    runs.settle(&run, &[&tasks[1]]).await.unwrap();
+    assert!(matches!(
+        runs.settle(&run, &[&tasks[1]]).await,
+        Err(Error::Conflict { .. })
+    ));
+    let (stored, stored_tasks) = runs.get(&run.id).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.state, stored_tasks[1].state),
+        (RunState::Failed, TaskState::Skipped)
+    );
+    assert!(stored.finished_at.is_some() && stored_tasks[1].reason.is_some());
+}
+
+#[tokio::test]
+async fn workflow_is_found_by_what_it_listens_to_and_by_nothing_else() {
+    let stack = Stack::find().await;
+    let workflows = stack.workflows();
+    let (kind, other) = (unique("type"), unique("other"));
+    let (a, b) = (unique("a"), unique("b"));
+    let now = Timestamp::now();
+    let found = async |kind: &str, subject: Option<&str>| -> Vec<String> {
+        let found = workflows.listening(kind, subject).await.unwrap();
+        found
+            .iter()
+            .map(|stored| stored.workflow.id.to_string())
+            .collect()
+    };
+    assert_eq!(
+        workflows
+            .apply(&workflow(&a, &kind, None), now)
+            .await
+            .unwrap(),
+        Applied::Created { revision: 1 }
+    );
+    assert_eq!(
+        workflows
+            .apply(&workflow(&a, &kind, None), now)
+            .await
+            .unwrap(),
+        Applied::Unchanged { revision: 1 }
+    );
+    workflows
+        .apply(&workflow(&b, &kind, Some("shop#1")), now)
+        .await
+        .unwrap();
+    assert_eq!(found(&kind, None).await, [a.clone()]);
+    assert_eq!(
+        found(&kind, Some("shop")).await,
+        [a.clone()],
+        "a subject is not a prefix"
+    );
+    assert_eq!(found(&kind, Some("shop#1")).await, [a.clone(), b.clone()]);
+    assert_eq!(found(&other, None).await, Vec::<String>::new());
+
+    assert_eq!(
+        workflows
+            .apply(&workflow(&a, &other, None), now)
+            .await
+            .unwrap(),
+        Applied::Updated { revision: 2 }
+    );
+    assert_eq!(
+        (found(&kind, None).await, found(&other, None).await),
+        (vec![], vec![a.clone()])
+    );
+    let mut off = workflow(&a, &other, None);
+    off.enabled = false;
+    workflows.apply(&off, now).await.unwrap();
+    assert_eq!(found(&other, None).await, Vec::<String>::new());
+    assert!(workflows.delete(&off.id).await.unwrap());
+    assert!(!workflows.delete(&off.id).await.unwrap());
+    let again = workflows
+        .apply(&workflow(&a, &kind, None), now)
+        .await
+        .unwrap();
+    assert_eq!(
+        again,
+        Applied::Created { revision: 4 },
+        "a revision's number is used once"
+    );
+}
