@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use crate::scene::{SECRET, Scene, variable};
 
 /// Runs the command line; gives what it printed.
-pub async fn closedloop(arguments: &[&str]) -> String {
+pub(crate) async fn closedloop(arguments: &[&str]) -> String {
     let (status, output) = closedloop_with(arguments, "").await;
     assert!(status, "{arguments:?}: {output}");
     output

@@ -132,7 +132,7 @@ async fn secret_that_changed_under_a_warm_function_is_read_again() {
         .send_and_end(&json!({"id": "r1", "text": "x"}), &workflow)
         .await;
     let rotation = Rotation {
-        api_token: Some("next-token".to_owned()),
+        api_token: Some("next-token".into()),
         ..Rotation::default()
     };
     scene

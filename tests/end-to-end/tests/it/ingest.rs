@@ -4,6 +4,9 @@ use serde_json::json;
 
 use crate::scene::{SECRET, Scene};
 
+/// Endpoint, headers and body of a request; the status and the problem that it gets.
+type Refusal<'a> = (&'a str, Vec<(&'a str, &'a str)>, String, u16, &'a str);
+
 #[tokio::test]
 async fn refusals_say_what_to_do_and_nothing_about_the_secret() {
     let scene = Scene::new("refusals").await;
@@ -12,7 +15,7 @@ async fn refusals_say_what_to_do_and_nothing_about_the_secret() {
     let signed = ("authorization", bearer.as_str());
     let too_large = format!("{{\"id\":\"{}\"}}", "x".repeat(210_000));
     let too_deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
-    let cases: Vec<(&str, Vec<(&str, &str)>, String, u16, &str)> = vec![
+    let cases: Vec<Refusal> = vec![
         (
             "no-such-endpoint",
             vec![json_type, signed],

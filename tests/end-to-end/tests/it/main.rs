@@ -4,6 +4,13 @@
 //! `make test` brings everything up and runs this. Each test has its own endpoint, accounts, workflows and
 //! vendor instances, so all run at the same time on one stack.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a suite fails by panicking"
+)]
+
 mod command_line;
 mod crash;
 mod delivery;

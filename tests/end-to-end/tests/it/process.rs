@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Kills the process that holds the local end of a TCP connection with this port.
-pub async fn kill_owner_of_port(port: u16) {
+pub(crate) async fn kill_owner_of_port(port: u16) {
     let pid = owner_of_port(port).unwrap_or_else(|| panic!("no process of ours holds port {port}"));
     let status = tokio::process::Command::new("kill")
         .args(["-KILL", &pid.to_string()])

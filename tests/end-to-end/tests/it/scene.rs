@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use accounts::{Accounts, Credential};
 use domain::{
-    Account, AccountName, CloudEvent, EndpointName, EventKey, Run, RunState, TaskRun, TaskState,
-    Vendor, WorkflowId, definition,
+    Account, AccountName, CloudEvent, EventKey, Run, RunState, TaskRun, TaskState, Vendor,
+    WorkflowId, definition,
 };
 use jiff::Timestamp;
 use sandbox::{Control, InstanceControl};
@@ -16,23 +16,23 @@ use startup::AwsConfig;
 use store::{EventRecord, Events, Outcome, Runs, Workflows};
 
 /// The stack under test.
-pub struct Stack {
-    pub aws: AwsConfig,
-    pub outputs: HashMap<String, String>,
-    pub api: String,
-    pub vendors: Control,
+pub(crate) struct Stack {
+    pub(crate) aws: AwsConfig,
+    pub(crate) outputs: HashMap<String, String>,
+    pub(crate) api: String,
+    pub(crate) vendors: Control,
 }
 
 /// A variable that `local/bundle.py` sets.
-pub fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     startup::variable(name).unwrap_or_else(|| {
         panic!("{name} is not set: these suites run by `make test`, which brings up the stack")
     })
 }
 
 impl Stack {
-    pub async fn find() -> Self {
-        let vendors = Control::new(variable("SANDBOX_URL"));
+    pub(crate) async fn find() -> Self {
+        let vendors = Control::new(&variable("SANDBOX_URL"));
         let api = variable("CLOSEDLOOP_API_URL");
         let name = variable("CLOSEDLOOP_STACK");
         let aws = startup::aws_config().await;
@@ -61,27 +61,27 @@ impl Stack {
         }
     }
 
-    pub fn output(&self, name: &str) -> String {
+    pub(crate) fn output(&self, name: &str) -> String {
         self.outputs[name].clone()
     }
 
-    pub fn dynamodb(&self) -> store::Client {
+    pub(crate) fn dynamodb(&self) -> store::Client {
         store::Client::new(&self.aws)
     }
 
-    pub fn runs(&self) -> Runs {
+    pub(crate) fn runs(&self) -> Runs {
         Runs::new(self.dynamodb(), self.output("RunsTable"))
     }
 
-    pub fn events(&self) -> Events {
+    pub(crate) fn events(&self) -> Events {
         Events::new(self.dynamodb(), self.output("EventsTable"))
     }
 
-    pub fn workflows(&self) -> Workflows {
+    pub(crate) fn workflows(&self) -> Workflows {
         Workflows::new(self.dynamodb(), self.output("WorkflowsTable"))
     }
 
-    pub fn accounts(&self) -> Accounts {
+    pub(crate) fn accounts(&self) -> Accounts {
         let rows = store::Accounts::new(self.dynamodb(), self.output("AccountsTable"));
         Accounts::new(
             rows,
@@ -92,24 +92,24 @@ impl Stack {
 }
 
 /// One test's part of the stack.
-pub struct Scene {
-    pub stack: Stack,
+pub(crate) struct Scene {
+    pub(crate) stack: Stack,
     /// Unique; part of every name below.
-    pub id: String,
-    pub endpoint: String,
-    pub servicenow: InstanceControl,
-    pub zendesk: InstanceControl,
+    pub(crate) id: String,
+    pub(crate) endpoint: String,
+    pub(crate) servicenow: InstanceControl,
+    pub(crate) zendesk: InstanceControl,
     http: reqwest::Client,
 }
 
-pub const SECRET: &str = "end-to-end-secret";
-pub const SERVICENOW_PASSWORD: &str = "sn-password";
-pub const ZENDESK_TOKEN: &str = "zd-token";
+pub(crate) const SECRET: &str = "end-to-end-secret";
+pub(crate) const SERVICENOW_PASSWORD: &str = "sn-password";
+pub(crate) const ZENDESK_TOKEN: &str = "zd-token";
 const AGENT: &str = "agent@example.com";
 
 impl Scene {
     /// An endpoint for JSON events, and an account at each vendor.
-    pub async fn new(test: &str) -> Self {
+    pub(crate) async fn new(test: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let stack = Stack::find().await;
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -147,14 +147,14 @@ impl Scene {
         scene
     }
 
-    pub async fn put_endpoint(&self, document: Value) {
+    pub(crate) async fn put_endpoint(&self, document: Value) {
         let endpoint = definition::endpoint(&document).unwrap();
         let table =
             store::Endpoints::new(self.stack.dynamodb(), self.stack.output("EndpointsTable"));
         table.put(&endpoint).await.unwrap();
     }
 
-    pub async fn put_endpoint_secret(&self, name: &str, secret: &str) {
+    pub(crate) async fn put_endpoint_secret(&self, name: &str, secret: &str) {
         let client = aws_sdk_secretsmanager::Client::new(&self.stack.aws);
         client
             .create_secret()
@@ -169,11 +169,11 @@ impl Scene {
     }
 
     /// The name that workflows use for the test's account at a vendor.
-    pub fn account(&self, vendor: Vendor) -> AccountName {
+    pub(crate) fn account(&self, vendor: Vendor) -> AccountName {
         AccountName::parse(&format!("{}-{vendor}", self.id)).unwrap()
     }
 
-    pub async fn put_account(&self, vendor: Vendor, secret: &str) {
+    pub(crate) async fn put_account(&self, vendor: Vendor, secret: &str) {
         let account = Account {
             name: self.account(vendor),
             vendor,
@@ -198,7 +198,7 @@ impl Scene {
     }
 
     /// Applies a workflow on the test's events. `$servicenow` and `$zendesk` stand for the accounts.
-    pub async fn apply(&self, name: &str, when: Option<Value>, tasks: Value) -> WorkflowId {
+    pub(crate) async fn apply(&self, name: &str, when: Option<Value>, tasks: Value) -> WorkflowId {
         self.apply_on(
             name,
             json!({"event": {"type": format!("{}.happened", self.id)}}),
@@ -208,7 +208,7 @@ impl Scene {
         .await
     }
 
-    pub async fn apply_on(
+    pub(crate) async fn apply_on(
         &self,
         name: &str,
         trigger: Value,
@@ -236,7 +236,7 @@ impl Scene {
     }
 
     /// The incident and, after it, the ticket that names it.
-    pub fn incident_then_ticket() -> Value {
+    pub(crate) fn incident_then_ticket() -> Value {
         json!([
             {"id": "incident", "kind": "servicenow.create_record", "account": "$servicenow", "input": {
                 "table": "incident", "short_description": "{{ event.data.text }}", "urgency": "high", "impact": "low"}},
@@ -245,18 +245,18 @@ impl Scene {
         ])
     }
 
-    pub fn ticket_only() -> Value {
+    pub(crate) fn ticket_only() -> Value {
         json!([{"id": "ticket", "kind": "zendesk.create_ticket", "account": "$zendesk",
             "input": {"comment": "{{ event.data.text }}"}}])
     }
 
-    pub fn incident_only() -> Value {
+    pub(crate) fn incident_only() -> Value {
         json!([{"id": "incident", "kind": "servicenow.create_record", "account": "$servicenow",
             "input": {"table": "incident", "short_description": "{{ event.data.text }}"}}])
     }
 
     /// Posts a body to an endpoint as it is.
-    pub async fn post(
+    pub(crate) async fn post(
         &self,
         endpoint: &str,
         headers: &[(&str, &str)],
@@ -290,7 +290,7 @@ impl Scene {
     }
 
     /// Posts the test's event, properly.
-    pub async fn send(&self, body: &Value) -> EventKey {
+    pub(crate) async fn send(&self, body: &Value) -> EventKey {
         let bearer = format!("Bearer {SECRET}");
         let headers = [
             ("content-type", "application/json"),
@@ -302,7 +302,7 @@ impl Scene {
     }
 
     /// The event's record, once it has been evaluated.
-    pub async fn evaluated(&self, key: &EventKey) -> EventRecord {
+    pub(crate) async fn evaluated(&self, key: &EventKey) -> EventRecord {
         let events = self.stack.events();
         eventually("the event is evaluated", LONG, async || {
             events.get(key).await.unwrap()
@@ -311,7 +311,7 @@ impl Scene {
     }
 
     /// The run of a workflow for an event, once it has begun.
-    pub async fn run(&self, key: &EventKey, workflow: &WorkflowId) -> domain::RunId {
+    pub(crate) async fn run(&self, key: &EventKey, workflow: &WorkflowId) -> domain::RunId {
         let record = self.evaluated(key).await;
         let decision = record
             .decisions
@@ -324,7 +324,7 @@ impl Scene {
     }
 
     /// The run once it has ended, with its tasks.
-    pub async fn ended(&self, run: &domain::RunId) -> (Run, HashMap<String, TaskRun>) {
+    pub(crate) async fn ended(&self, run: &domain::RunId) -> (Run, HashMap<String, TaskRun>) {
         self.when(run, "the run has ended", |run, _| {
             run.state != RunState::Running
         })
@@ -332,7 +332,7 @@ impl Scene {
     }
 
     /// The run once its state is as wished.
-    pub async fn when(
+    pub(crate) async fn when(
         &self,
         run: &domain::RunId,
         what: &str,
@@ -351,7 +351,7 @@ impl Scene {
     }
 
     /// Sends an event and waits for the run of the workflow to end.
-    pub async fn send_and_end(
+    pub(crate) async fn send_and_end(
         &self,
         body: &Value,
         workflow: &WorkflowId,
@@ -361,16 +361,16 @@ impl Scene {
         self.ended(&run).await
     }
 
-    pub async fn incidents(&self) -> Vec<Value> {
+    pub(crate) async fn incidents(&self) -> Vec<Value> {
         self.servicenow.records("incident").await.unwrap()
     }
 
-    pub async fn tickets(&self) -> Vec<Value> {
+    pub(crate) async fn tickets(&self) -> Vec<Value> {
         self.zendesk.records("tickets").await.unwrap()
     }
 
     /// Puts something on the bus, as a function of the bundle would.
-    pub async fn put_event(&self, source: &str, detail_type: &str, detail: &Value) {
+    pub(crate) async fn put_event(&self, source: &str, detail_type: &str, detail: &Value) {
         let client = aws_sdk_eventbridge::Client::new(&self.stack.aws);
         let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
             .event_bus_name(self.stack.output("EventBusName"))
@@ -383,7 +383,7 @@ impl Scene {
     }
 
     /// The URL of one of the stack's queues, by its logical id.
-    pub async fn queue(&self, logical_id: &str) -> String {
+    pub(crate) async fn queue(&self, logical_id: &str) -> String {
         let stack = variable("CLOSEDLOOP_STACK");
         let client = aws_sdk_cloudformation::Client::new(&self.stack.aws);
         let answer = client
@@ -404,14 +404,14 @@ impl Scene {
 
 /// What an endpoint answered.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HashMap<String, String>,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: Value,
 }
 
-/// A CloudEvent as ingest would make it, for tests that go past ingest.
-pub fn event(scene: &Scene, id: &str, data: Value) -> CloudEvent {
+/// An event as ingest would make it, for tests that go past ingest.
+pub(crate) fn event(scene: &Scene, id: &str, data: Value) -> CloudEvent {
     serde_json::from_value(json!({
         "specversion": "1.0", "id": id, "source": format!("/endpoints/{}", scene.endpoint),
         "type": format!("{}.happened", scene.id), "data": data
@@ -419,15 +419,11 @@ pub fn event(scene: &Scene, id: &str, data: Value) -> CloudEvent {
     .unwrap()
 }
 
-pub fn endpoint_name(text: &str) -> EndpointName {
-    EndpointName::parse(text).unwrap()
-}
-
 /// Longer than any retry that a test waits for.
-pub const LONG: Duration = Duration::from_secs(90);
+pub(crate) const LONG: Duration = Duration::from_secs(90);
 
 /// Asks again and again until there is an answer.
-pub async fn eventually<T>(
+pub(crate) async fn eventually<T>(
     what: &str,
     limit: Duration,
     mut ask: impl AsyncFnMut() -> Option<T>,
@@ -445,7 +441,7 @@ pub async fn eventually<T>(
     }
 }
 
-pub fn assert_state(task: &TaskRun, state: TaskState) {
+pub(crate) fn assert_state(task: &TaskRun, state: TaskState) {
     assert_eq!(
         task.state, state,
         "{}: {:?} {:#?}",
