@@ -257,9 +257,23 @@ class Bundle:
         self.env["CLOSEDLOOP_API_URL"] = self.api_url(answer)
 
         self.integers()
+        self.write_variables(stack)
+
+    def write_variables(self, stack):
+        """What other terminals need: `.local/env` for a shell, `.local/{function}.env` for cargo lambda watch."""
         exports = ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"]
         exports += ["CLOSEDLOOP_STACK", "CLOSEDLOOP_API_URL", "CLOSEDLOOP_BIN", "SANDBOX_URL"]
-        (LOCAL / "env").write_text("".join(f"export {name}='{self.env[name]}'\n" for name in exports))
+        lines = [f"export {name}='{self.env[name]}'\n" for name in exports]
+        lines.append(f"export CARGO_BUILD_TARGET={self.target}  # what is compiled already\n")
+        lines.append(f'export PATH="{LOCAL / "bin"}:{self.sam_bin}:$PATH"  # closedloop, sam, cargo-lambda\n')
+        (LOCAL / "env").write_text("".join(lines))
+        for function in json.loads(get(f"{self.aws_url}/2015-03-31/functions"))["Functions"]:
+            crate = re.fullmatch(rf"{stack}-([A-Za-z]+)-[0-9A-F]+", function["FunctionName"])
+            if crate:
+                # The logical id is the crate's name in another spelling.
+                name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", crate.group(1).replace("ServiceNow", "Servicenow")).lower()
+                variables = function["Environment"]["Variables"]
+                (LOCAL / f"{name}.env").write_text("".join(f"{key}={value}\n" for key, value in variables.items()))
 
     def integers(self):
         """CloudFormation makes a number of a parameter; the emulator leaves it a text, on which its queues stumble."""
@@ -337,16 +351,20 @@ class Bundle:
             f"""
 Up after {time.monotonic() - STARTED:.0f} s. It stays up until you press Ctrl-C. In another terminal, in this folder:
 
-    . .local/env                                   # the stack's addresses, for every command below
+    . .local/env      # the stack's addresses, for every command below
 
     # the same survey response again: recognised as a repeat, nothing happens twice
     curl -i "$CLOSEDLOOP_API_URL/events/survey" -H 'content-type: application/json' \\
          -H 'authorization: Bearer demo-secret-not-for-production' --data @events/survey-response.json
 
-    cargo run -q --target {self.target} -p closedloop -- runs list
-    cargo run -q --target {self.target} -p closedloop -- events send events/review.json --endpoint demo-reviews --follow
-    curl -s {self.sandbox_url}/_sandbox/zendesk/acme/records?table=tickets
-    curl -s {self.sandbox_url}/_sandbox/servicenow/dev12345/records?table=incident
+    closedloop runs list
+    closedloop events send events/review.json --endpoint demo-reviews --follow
+    curl -s "$SANDBOX_URL/_sandbox/zendesk/acme/records?table=tickets"
+    curl -s "$SANDBOX_URL/_sandbox/servicenow/dev12345/records?table=incident"
+
+    # one function by itself, rebuilt when its code changes; then, in a third terminal, a request to it
+    cargo lambda watch -p ingest --env-file .local/ingest.env
+    cargo lambda invoke ingest --data-file events/ingest-qualtrics-response.json
 
 The vendors are stand-ins: their links lead nowhere. Logs: .local/ministack.log (functions too), .local/sandbox.log
 """
@@ -382,7 +400,8 @@ def main(arguments):
         return 0 if command == "run" else 130
     finally:
         bundle.servers.stop()
-        (LOCAL / "env").unlink(missing_ok=True)
+        for stale in LOCAL.glob("*env"):
+            stale.unlink()
 
 
 if __name__ == "__main__":
