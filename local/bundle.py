@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shlex
 import shutil
 import signal
@@ -25,7 +24,6 @@ import tempfile
 import threading
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -226,6 +224,8 @@ class Bundle:
                 "S3_DATA_DIR": str(self.servers.folder / "s3"),
                 "TMPDIR": str(self.servers.folder),
                 "SERVICES": "apigateway,cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,secretsmanager,sqs,sts",
+                # Roles are enforced: a function that does more than its role allows fails here, too.
+                "AUTH": "true",
                 "LOG_LEVEL": "INFO",
             }
             self.servers.start(
@@ -253,13 +253,11 @@ class Bundle:
                 + ["--no-confirm-changeset", "--no-progressbar", "--parameter-overrides", *overrides],
                 self.env,
             )
-        answer = self.aws("CloudFormation", {"Action": "DescribeStacks", "StackName": stack, "Version": "2010-05-15"})
-        self.env["CLOSEDLOOP_API_URL"] = self.api_url(answer)
+        found = json.loads(call([self.sam_bin / "python", ROOT / "local" / "stack.py", stack], self.env))
+        self.env["CLOSEDLOOP_API_URL"] = found["api_url"]
+        self.write_variables(found["variables"])
 
-        self.integers()
-        self.write_variables(stack)
-
-    def write_variables(self, stack):
+    def write_variables(self, functions):
         """What other terminals need: `.local/env` for a shell, `.local/{function}.env` for cargo lambda watch."""
         exports = ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"]
         exports += ["CLOSEDLOOP_STACK", "CLOSEDLOOP_API_URL", "CLOSEDLOOP_BIN", "SANDBOX_URL"]
@@ -267,41 +265,8 @@ class Bundle:
         lines.append(f"export CARGO_BUILD_TARGET={self.target}  # what is compiled already\n")
         lines.append(f'export PATH="{LOCAL / "bin"}:{self.sam_bin}:$PATH"  # closedloop, sam, cargo-lambda\n')
         (LOCAL / "env").write_text("".join(lines))
-        for function in json.loads(get(f"{self.aws_url}/2015-03-31/functions"))["Functions"]:
-            crate = re.fullmatch(rf"{stack}-([A-Za-z]+)-[0-9A-F]+", function["FunctionName"])
-            if crate:
-                # The logical id is the crate's name in another spelling.
-                name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", crate.group(1).replace("ServiceNow", "Servicenow")).lower()
-                variables = function["Environment"]["Variables"]
-                (LOCAL / f"{name}.env").write_text("".join(f"{key}={value}\n" for key, value in variables.items()))
-
-    def integers(self):
-        """CloudFormation makes a number of a parameter; the emulator leaves it a text, on which its queues stumble."""
-        base = f"{self.aws_url}/2015-03-31/event-source-mappings/"
-        for mapping in json.loads(get(base))["EventSourceMappings"]:
-            concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
-            body = json.dumps({"ScalingConfig": {"MaximumConcurrency": concurrency}}).encode()
-            request = urllib.request.Request(base + mapping["UUID"], body, method="PUT")
-            urllib.request.urlopen(request, timeout=5).close()
-
-    def aws(self, service, form):
-        """One query-protocol call to the emulator, which does not ask for a signature."""
-        data = urllib.parse.urlencode(form).encode()
-        scope = f"Credential=test/20260101/us-east-1/{service.lower()}/aws4_request"
-        request = urllib.request.Request(
-            self.aws_url, data, {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.read().decode()
-
-    def api_url(self, stacks):
-        endpoint = re.search(r"<OutputKey>ApiUrl</OutputKey>.*?<OutputValue>([^<]+)<", stacks, re.S)
-        endpoint = endpoint or re.search(r"<OutputValue>([^<]+)</OutputValue>\s*<OutputKey>ApiUrl<", stacks, re.S)
-        if not endpoint:
-            raise Failed("the stack has no output ApiUrl")
-        api = endpoint.group(1).split("//")[1].split(".")[0]
-        # Path style: names below localhost are not resolved everywhere.
-        return f"{self.aws_url}/_aws/execute-api/{api}/$default"
+        for name, variables in functions.items():
+            (LOCAL / f"{name}.env").write_text("".join(f"{key}={value}\n" for key, value in variables.items()))
 
     def closedloop(self, *arguments, stdin=None, quiet=True):
         return call([self.binaries / "closedloop", *arguments], self.env, quiet, stdin=stdin)

@@ -2,10 +2,8 @@ use accounts::Connected;
 use domain::{TaskKind, Vendor};
 use jiff::{SignedDuration, Timestamp};
 use servicenow::{Client, CorrelationId, Record};
-use task_runner::{Assignment, Connector, Done, Failed};
+use task_runner::{Assignment, CallFailed, Calls, Connector, Done, Failed, UrlTemplate};
 
-use crate::calls::Calls;
-use crate::config::UrlTemplate;
 use crate::mapping::{self, Correlation, NewRecord, Problem};
 
 /// How much an instance's clock may be behind ours.
@@ -58,7 +56,9 @@ impl ServiceNow {
             return Ok(session.done(&found, warnings));
         }
         let result = session.client.create(&record.table, &record.fields).await;
-        let created = session.calls.wrote(result, mapping::body(&record.fields))?;
+        let created = session
+            .calls
+            .wrote(result.map_err(failed), mapping::body(&record.fields))?;
         let warnings = mapping::warnings(&record.fields, &created);
         Ok(session.done(&created, warnings))
     }
@@ -74,11 +74,11 @@ impl ServiceNow {
             .client
             .find_by_number(&change.table, &change.number)
             .await;
-        let found = session.calls.read(result)?;
+        let found = session.calls.read(result.map_err(failed))?;
         let mut fields = change.fields;
         if assignment.look_first && mapping::appends(&fields) {
             let result = session.client.journal(&change.table, &found.sys_id).await;
-            let journal = session.calls.read(result)?;
+            let journal = session.calls.read(result.map_err(failed))?;
             let since = assignment
                 .first_attempt_at
                 .checked_sub(CLOCK_DIFFERENCE)
@@ -92,7 +92,9 @@ impl ServiceNow {
             .client
             .update(&change.table, &found.sys_id, &fields)
             .await;
-        let updated = session.calls.wrote(result, mapping::body(&fields))?;
+        let updated = session
+            .calls
+            .wrote(result.map_err(failed), mapping::body(&fields))?;
         let warnings = mapping::warnings(&fields, &updated);
         Ok(session.done(&updated, warnings))
     }
@@ -138,7 +140,7 @@ impl Session {
             .client
             .find_by_correlation_id(&record.table, &key)
             .await;
-        let matches = self.calls.read(result)?;
+        let matches = self.calls.read(result.map_err(failed))?;
         let several = matches.records.len() > 1;
         match (matches.records.into_iter().next(), &record.correlation) {
             (Some(found), Correlation::Ours(_)) => {
@@ -165,7 +167,7 @@ impl Session {
     }
 
     fn give_up(&mut self, problem: &Problem) -> Failed {
-        std::mem::take(&mut self.calls).give_up(problem)
+        self.calls.give_up(problem)
     }
 
     fn done(self, record: &Record, warnings: Vec<String>) -> Done {
@@ -181,4 +183,13 @@ impl Session {
 
 fn refused(problem: Problem) -> Failed {
     Failed::before_any_call(problem.to_string())
+}
+
+fn failed(error: servicenow::Error) -> CallFailed {
+    CallFailed {
+        disposition: error.disposition(),
+        reason: startup::chain(&error),
+        unauthorized: error.is_unauthorized(),
+        call: error.call.map(|call| *call),
+    }
 }

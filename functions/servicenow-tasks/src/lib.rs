@@ -4,10 +4,9 @@
 //! found before another one is created. Texts that were appended to a journal are looked for before they
 //! are appended again. What the instance did not keep as it was sent is a warning of the task.
 
-mod calls;
 mod config;
 mod connector;
 mod mapping;
 
-pub use config::{Config, UrlTemplate};
+pub use config::Config;
 pub use connector::ServiceNow;

@@ -8,8 +8,8 @@ use domain::{Account, AccountName, RunId, TaskKey, TaskKind, TaskName, Vendor};
 use jiff::Timestamp;
 use retry::Disposition;
 use serde_json::{Value, json};
-use servicenow_tasks::{ServiceNow, UrlTemplate};
-use task_runner::{Assignment, Connector as _, Done, Failed};
+use servicenow_tasks::ServiceNow;
+use task_runner::{Assignment, Connector as _, Done, Failed, UrlTemplate};
 use vendor_http::test_support::{Received, Server, Step};
 
 const ID: &str = "54b947b1c30e0310c5a8fc0d05013158";
@@ -63,7 +63,8 @@ impl Attempt {
     }
 
     async fn at(self, url: &str) -> Result<Done, Failed> {
-        let template = UrlTemplate::parse(&format!("{url}/servicenow/{{instance}}")).unwrap();
+        let template =
+            UrlTemplate::parse(&format!("{url}/servicenow/{{instance}}"), "instance").unwrap();
         // Long enough for a busy machine, short enough to wait for in a test.
         let http = vendor_http::Client::new()
             .unwrap()

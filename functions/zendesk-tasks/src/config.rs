@@ -1,10 +1,9 @@
 use startup::ConfigError;
-use vendor_http::BaseUrlError;
-use zendesk::BaseUrl;
+use task_runner::UrlTemplate;
 
 const URL: &str = "ZENDESK_URL";
 const DEFAULT_URL: &str = "https://{subdomain}.zendesk.com";
-const VARIABLE: &str = "subdomain";
+const PLACEHOLDER: &str = "subdomain";
 
 /// What the function is told by its environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,36 +21,10 @@ impl Config {
     /// # Errors
     /// The first variable that is not set or cannot be used.
     pub fn from_vars(variables: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let url = variables(URL).unwrap_or_else(|| DEFAULT_URL.to_owned());
         Ok(Self {
             runner: task_runner::Config::from_vars(&variables)?,
-            url: UrlTemplate::parse(&url).map_err(|error| ConfigError {
-                name: URL,
-                problem: format!("cannot be used: {error}"),
-            })?,
+            url: UrlTemplate::from_vars(variables, URL, DEFAULT_URL, PLACEHOLDER)?,
         })
-    }
-}
-
-/// The address of any account, with `{subdomain}` in place of its subdomain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlTemplate(String);
-
-impl UrlTemplate {
-    /// # Errors
-    /// When there is not one `{subdomain}`, when it makes no web address, and when credentials would go
-    /// unencrypted to another machine.
-    pub fn parse(template: &str) -> Result<Self, BaseUrlError> {
-        BaseUrl::parse(template, VARIABLE, "example")?;
-        Ok(Self(template.to_owned()))
-    }
-
-    /// The address of an account.
-    ///
-    /// # Errors
-    /// When the subdomain is not one DNS label. Give up: the account must be corrected.
-    pub(crate) fn base(&self, subdomain: &str) -> Result<BaseUrl, BaseUrlError> {
-        BaseUrl::parse(&self.0, VARIABLE, subdomain)
     }
 }
 

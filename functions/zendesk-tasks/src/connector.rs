@@ -2,11 +2,9 @@ use std::time::Duration;
 
 use accounts::Connected;
 use domain::{TaskKind, Vendor};
-use task_runner::{Assignment, Connector, Done, Failed};
+use task_runner::{Assignment, CallFailed, Calls, Connector, Done, Failed, UrlTemplate};
 use zendesk::{Client, Ticket};
 
-use crate::calls::Calls;
-use crate::config::UrlTemplate;
 use crate::mapping::{self, NewTicket, Problem};
 
 /// How old a task may be for its idempotency key to be trusted alone: Zendesk forgets keys after two hours
@@ -61,7 +59,7 @@ impl Zendesk {
                 .client
                 .find_tickets_by_external_id(key.as_str())
                 .await;
-            let found = session.calls.read(result)?;
+            let found = session.calls.read(result.map_err(failed))?;
             let several = (found.len() > 1).then(|| {
                 "several tickets carry this task's key as `external_id`; this is the oldest"
                     .to_owned()
@@ -73,7 +71,7 @@ impl Zendesk {
             }
         }
         let result = session.client.create_ticket(ticket, key).await;
-        let written = session.calls.wrote(result, body)?;
+        let written = session.calls.wrote(result.map_err(failed), body)?;
         let compared =
             mapping::warnings(Some(&ticket.comment), &ticket.properties, &written.ticket);
         let warnings = written.warnings.into_iter().chain(compared).collect();
@@ -95,12 +93,14 @@ impl Zendesk {
         if assignment.look_first {
             // In this order: a change that arrives after the audits were read makes the stamp old.
             let result = session.client.get_ticket(id).await;
-            let ticket = session.calls.read(result)?;
+            let ticket = session.calls.read(result.map_err(failed))?;
+            let mut pages = Vec::new();
             let result = session
                 .client
-                .was_marked(id, mapping::MARKER, assignment.key.as_str())
+                .was_marked(id, mapping::MARKER, assignment.key.as_str(), &mut pages)
                 .await;
-            if session.calls.read(result)? {
+            session.calls.extend(pages);
+            if session.calls.read(result.map_err(failed))? {
                 return Ok(session.done(&ticket, warnings(&ticket)));
             }
             stamp = ticket.updated_at;
@@ -110,7 +110,7 @@ impl Zendesk {
             .client
             .update_ticket(id, &change, stamp.as_deref())
             .await;
-        let written = session.calls.wrote(result, body)?;
+        let written = session.calls.wrote(result.map_err(failed), body)?;
         let compared = warnings(&written.ticket);
         let warnings = written.warnings.into_iter().chain(compared).collect();
         Ok(session.done(&written.ticket, warnings))
@@ -155,4 +155,13 @@ impl Session {
 
 fn refused(problem: Problem) -> Failed {
     Failed::before_any_call(problem.to_string())
+}
+
+fn failed(error: zendesk::Error) -> CallFailed {
+    CallFailed {
+        disposition: error.disposition(),
+        reason: startup::chain(&error),
+        unauthorized: error.is_unauthorized(),
+        call: error.call.map(|call| *call),
+    }
 }

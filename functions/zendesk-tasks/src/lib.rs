@@ -5,10 +5,9 @@
 //! the key in the ticket's audit, where a change whose answer was lost is found. What the account did not
 //! keep as it was sent is a warning of the task.
 
-mod calls;
 mod config;
 mod connector;
 mod mapping;
 
-pub use config::{Config, UrlTemplate};
+pub use config::Config;
 pub use connector::Zendesk;

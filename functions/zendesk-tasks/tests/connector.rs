@@ -8,9 +8,9 @@ use domain::{Account, AccountName, RunId, TaskKey, TaskKind, TaskName, Vendor};
 use jiff::{SignedDuration, Timestamp};
 use retry::Disposition;
 use serde_json::{Value, json};
-use task_runner::{Assignment, Connector as _, Done, Failed};
+use task_runner::{Assignment, Connector as _, Done, Failed, UrlTemplate};
 use vendor_http::test_support::{Received, Server, Step};
-use zendesk_tasks::{UrlTemplate, Zendesk};
+use zendesk_tasks::Zendesk;
 
 const TICKETS: &str = "/zendesk/acme/api/v2/tickets";
 const STAMP: &str = "2026-03-02T10:15:30Z";
@@ -62,8 +62,11 @@ impl Attempt {
         script: impl IntoIterator<Item = Step>,
     ) -> (Result<Done, Failed>, Vec<Received>) {
         let server = Server::start(script).await.unwrap();
-        let template =
-            UrlTemplate::parse(&format!("{}/zendesk/{{subdomain}}", server.url())).unwrap();
+        let template = UrlTemplate::parse(
+            &format!("{}/zendesk/{{subdomain}}", server.url()),
+            "subdomain",
+        )
+        .unwrap();
         // Long enough for a busy machine, short enough to wait for in a test.
         let http = vendor_http::Client::new()
             .unwrap()
@@ -310,6 +313,30 @@ async fn update_that_is_not_in_is_sent_for_the_ticket_as_it_was_read() {
     expected["ticket"]["updated_stamp"] = json!(STAMP);
     assert_eq!(received[2].json(), expected);
     assert_eq!(done.calls[2].sent, Some(expected));
+}
+
+#[tokio::test]
+async fn every_page_of_audits_is_recorded() {
+    let page = || {
+        let audit = json!({"id": 1, "metadata": {"custom": {}}});
+        Step::json(
+            200,
+            json!({"audits": [audit], "next_page": "https://acme.zendesk.com/next"}),
+        )
+    };
+    let script = [written(200), page(), page(), audits(key().as_str())];
+    let (result, _) = Attempt::update(change()).again().against(script).await;
+    assert_eq!(result.unwrap().calls.len(), 4);
+
+    let script = [written(200), page(), page(), Step::json(503, "{}")];
+    let (result, _) = Attempt::update(change()).again().against(script).await;
+    let statuses: Vec<_> = result
+        .unwrap_err()
+        .calls
+        .iter()
+        .map(|call| call.status)
+        .collect();
+    assert_eq!(statuses, [Some(200), Some(200), Some(200), Some(503)]);
 }
 
 #[tokio::test]

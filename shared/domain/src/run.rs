@@ -625,4 +625,58 @@ mod tests {
         assert!(tasks[0].look_first);
         assert!(tasks[1].reason.is_none());
     }
+
+    proptest::proptest! {
+        /// Whatever the tasks need of each other, and in whatever order and way they end: a task is
+        /// requested after what it needs and never otherwise, settling twice changes nothing, the run ends.
+        #[test]
+        fn run_of_any_shape_ends(
+            needs in proptest::collection::vec(proptest::collection::vec(0_usize..12, 0..4), 1..12),
+            choices in proptest::collection::vec((0_usize..12, proptest::bool::weighted(0.8)), 24),
+        ) {
+            let list: Vec<Value> = needs
+                .iter()
+                .enumerate()
+                .map(|(index, needed)| {
+                    // Needs point back only, so there is no cycle.
+                    let needed: std::collections::BTreeSet<String> =
+                        needed.iter().filter(|other| **other < index).map(|other| format!("t{other}")).collect();
+                    json!({"id": format!("t{index}"), "kind": "zendesk.create_ticket", "account": "zd",
+                        "needs": needed, "input": {"comment": "x"}})
+                })
+                .collect();
+            let event = event(json!({}));
+            let (run, mut tasks) = begin(&workflow(Value::Array(list)), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
+            let mut finished = None;
+            let mut choices = choices.into_iter().cycle();
+            for _ in 0..tasks.len() {
+                let open: Vec<usize> =
+                    (0..tasks.len()).filter(|index| tasks[*index].state == TaskState::Requested).collect();
+                let Some((pick, succeeds)) = choices.next() else { break };
+                let Some(index) = open.get(pick % open.len().max(1)) else { break };
+                let task = &mut tasks[*index];
+                task.state = if succeeds { TaskState::Succeeded } else { TaskState::Failed };
+                task.output = succeeds.then(Map::new);
+                let settled = settle(&run.id, &mut tasks, Some(&event));
+                for name in &settled.changed {
+                    let task = tasks.iter().find(|task| task.name == *name).unwrap();
+                    let states = |wanted| task.needs.iter().filter(|need| {
+                        tasks.iter().any(|other| other.name == **need && other.state == wanted)
+                    }).count();
+                    if task.state == TaskState::Requested {
+                        assert_eq!(states(TaskState::Succeeded), task.needs.len());
+                    } else {
+                        assert_eq!(task.state, TaskState::Skipped);
+                        assert!(states(TaskState::Failed) + states(TaskState::Skipped) > 0);
+                    }
+                }
+                let again = settle(&run.id, &mut tasks, Some(&event));
+                assert!(again.changed.is_empty());
+                finished = again.finished;
+            }
+            assert!(finished.is_some(), "{:?}", states(&tasks));
+            let all_succeeded = tasks.iter().all(|task| task.state == TaskState::Succeeded);
+            assert_eq!(finished == Some(RunState::Succeeded), all_succeeded);
+        }
+    }
 }

@@ -1,13 +1,16 @@
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{Run, TaskRun};
 
 use crate::Error;
 use crate::events::{self, EventRecord};
+use crate::item::Item;
 use crate::runs::{put_new, run_row, task_row, transact};
 
-/// A transaction holds 100 items.
+/// A transaction holds 100 items and 4 MB; some room is left for names and conditions.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
 const MOST_WRITES: usize = 100;
+const MOST_BYTES: usize = 3_500_000;
 
 /// The way in for new events: writes an event, its decisions and its runs together, over both tables.
 #[derive(Debug, Clone)]
@@ -57,40 +60,41 @@ impl Intake {
         runs: &[(Run, Vec<TaskRun>)],
     ) -> Result<Begun, Error> {
         const OPERATION: &str = "storing an event and its runs";
-        let mut pending: Vec<Vec<TransactWriteItem>> = Vec::new();
-        for (run, tasks) in runs {
-            let mut writes = vec![put_new(
-                &self.runs_table,
-                "pk",
-                run_row(OPERATION, run, self.run_days)?,
-            )?];
-            for task in tasks {
-                writes.push(put_new(
-                    &self.runs_table,
-                    "pk",
-                    task_row(OPERATION, run, task, self.run_days)?,
-                )?);
-            }
-            pending.push(writes);
-        }
+        let event_row = events::write(OPERATION, event, self.event_days)?;
         // What does not fit beside the event goes ahead of it, run by run.
         let mut room = MOST_WRITES - 1;
-        let mut last = Vec::new();
-        for writes in pending {
-            if writes.len() <= room {
+        let mut bytes_left = MOST_BYTES.saturating_sub(size(&event_row));
+        let mut last = vec![put_new(&self.events_table, "event", event_row)?];
+        for (run, tasks) in runs {
+            let mut rows = vec![run_row(OPERATION, run, self.run_days)?];
+            for task in tasks {
+                rows.push(task_row(OPERATION, run, task, self.run_days)?);
+            }
+            let bytes: usize = rows.iter().map(size).sum();
+            let writes = rows
+                .into_iter()
+                .map(|row| put_new(&self.runs_table, "pk", row))
+                .collect::<Result<Vec<_>, _>>()?;
+            if writes.len() <= room && bytes <= bytes_left {
                 room -= writes.len();
+                bytes_left -= bytes;
                 last.extend(writes);
             } else {
                 // Refused means that an earlier, interrupted call has written the run.
                 let _written_now: bool = transact(&self.client, OPERATION, writes).await?;
             }
         }
-        let row = events::write(OPERATION, event, self.event_days)?;
-        last.insert(0, put_new(&self.events_table, "event", row)?);
         Ok(if transact(&self.client, OPERATION, last).await? {
             Begun::Created
         } else {
             Begun::Repeated
         })
     }
+}
+
+/// The texts of a row: what its size comes from.
+fn size(row: &Item) -> usize {
+    row.iter()
+        .map(|(name, value)| name.len() + value.as_s().map_or(16, String::len))
+        .sum()
 }

@@ -8,6 +8,9 @@ use retry::{Disposition, RetryPolicy};
 use serde_json::{Map, Value};
 use store::AttemptEnd;
 
+/// The bodies that a task's row keeps, in bytes of JSON. Below the 400 kB of a row the input needs room too.
+const ROOM_FOR_BODIES: usize = 64 * 1024;
+
 /// A vendor, as the runner sees it: one attempt at one task.
 pub trait Connector {
     /// Whose accounts the connector uses.
@@ -119,7 +122,7 @@ async fn connect_and_perform<C: Connector>(
         kind: task.kind,
         input,
         look_first: task.look_first,
-        first_attempt_at: task.first_attempt_at.unwrap_or(now),
+        first_attempt_at: first_attempt_at(task, now),
         now,
     };
     let refused = match connector.perform(&assignment, &connected).await {
@@ -157,6 +160,12 @@ async fn connect_and_perform<C: Connector>(
     }
 }
 
+/// The attempts before a retry by hand count as well: an effect of one of them is looked for, too.
+fn first_attempt_at(task: &TaskRun, now: Timestamp) -> Timestamp {
+    let recorded = task.attempts.iter().map(|attempt| attempt.started_at);
+    recorded.chain(task.first_attempt_at).min().unwrap_or(now)
+}
+
 fn account_failed(error: accounts::Error) -> Failed {
     let disposition = error.disposition();
     Failed {
@@ -165,6 +174,27 @@ fn account_failed(error: accounts::Error) -> Failed {
         unauthorized: false,
         calls: Vec::new(),
     }
+}
+
+/// Drops bodies that were sent, the oldest first, until the attempts fit into the task's row. An end that
+/// does not fit could never be stored. Every attempt sends the same, so that the last body tells of all.
+pub(crate) fn make_room(earlier: &mut [Attempt], newest: &mut Attempt) {
+    let mut size: usize = earlier.iter().chain([&*newest]).map(bodies).sum();
+    for attempt in earlier.iter_mut().chain([newest]) {
+        if size <= ROOM_FOR_BODIES {
+            break;
+        }
+        size -= bodies(attempt);
+        for call in &mut attempt.calls {
+            call.sent = None;
+        }
+    }
+}
+
+/// Bytes of JSON.
+fn bodies(attempt: &Attempt) -> usize {
+    let sent = attempt.calls.iter().filter_map(|call| call.sent.as_ref());
+    sent.map(|body| body.to_string().len()).sum()
 }
 
 /// What is stored of an attempt.
@@ -240,4 +270,391 @@ pub(crate) fn conclude(
         attempt(AttemptOutcome::RanOutOfTime, Some(reason), failed.calls),
         end,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use aws_sdk_eventbridge::config::{
+        BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
+    };
+    use domain::{Account, AccountName, RunId, TaskName, TaskState};
+    use serde_json::json;
+    use vendor_http::test_support::{Server, Step};
+
+    use super::*;
+
+    const STARTED: &str = "2026-07-14T01:00:00Z";
+    const POLICY: RetryPolicy = RetryPolicy::TASK;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn secs(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    /// A claimed task whose third attempt began at `STARTED`, the first one a minute before.
+    fn task() -> TaskRun {
+        let run = RunId::parse(&format!("run_{}", "0".repeat(32))).unwrap();
+        let name = TaskName::parse("ticket").unwrap();
+        TaskRun {
+            key: TaskKey::derive(&run, &name),
+            run,
+            name,
+            position: 0,
+            kind: TaskKind::ZendeskCreateTicket,
+            account: AccountName::parse("support").unwrap(),
+            needs: Vec::new(),
+            draft: json!({}),
+            input: Some(json!({"comment": "x"})),
+            state: TaskState::Running,
+            attempts_begun: 3,
+            first_attempt_at: Some(at("2026-07-14T00:59:00Z")),
+            next_attempt_at: None,
+            lease_until: None,
+            look_first: false,
+            output: None,
+            link: None,
+            warnings: Vec::new(),
+            reason: None,
+            attempts: Vec::new(),
+        }
+    }
+
+    fn call(path: &str, sent: Option<Value>) -> VendorCall {
+        VendorCall {
+            method: "POST".to_owned(),
+            path: path.to_owned(),
+            status: Some(503),
+            request_id: None,
+            sent,
+        }
+    }
+
+    fn failed(disposition: Disposition) -> Failed {
+        Failed {
+            disposition,
+            reason: "HTTP 503".to_owned(),
+            unauthorized: false,
+            calls: vec![call("/x", None)],
+        }
+    }
+
+    fn done() -> Done {
+        Done {
+            output: json!({"id": 7}).as_object().unwrap().clone(),
+            link: Some("https://example.com/7".to_owned()),
+            warnings: vec!["kept something else".to_owned()],
+            calls: vec![call("/x", None)],
+        }
+    }
+
+    #[test]
+    fn success_is_stored_with_what_it_left() {
+        let (started, ended) = (at(STARTED), at("2026-07-14T01:00:02Z"));
+        let (attempt, end) = conclude(&POLICY, &task(), started, ended, Ok(done()));
+        assert_eq!(
+            attempt,
+            Attempt {
+                number: 3,
+                started_at: started,
+                ended_at: ended,
+                outcome: AttemptOutcome::Succeeded,
+                message: None,
+                calls: done().calls,
+            }
+        );
+        let Done {
+            output,
+            link,
+            warnings,
+            ..
+        } = done();
+        assert_eq!(
+            end,
+            AttemptEnd::Succeeded {
+                output,
+                link,
+                warnings
+            }
+        );
+    }
+
+    #[test]
+    fn failure_is_tried_again_when_its_disposition_and_the_time_allow() {
+        let spent = "2026-07-15T02:59:30Z";
+        let named = Some(secs(600));
+        let (retry, reconcile) = (AttemptOutcome::Retry, AttemptOutcome::Reconcile);
+        let over = AttemptOutcome::RanOutOfTime;
+        // Disposition and end of the attempt; outcome, whether to look first, and the least and longest delay.
+        for (disposition, ended, outcome, look, delay) in [
+            (Disposition::RETRY, STARTED, retry, false, Some((15, 20))),
+            (
+                Disposition::Retry { after: named },
+                STARTED,
+                retry,
+                false,
+                Some((600, 605)),
+            ),
+            (
+                Disposition::Retry {
+                    after: Some(secs(1)),
+                },
+                STARTED,
+                retry,
+                false,
+                Some((15, 20)),
+            ),
+            (
+                Disposition::RECONCILE,
+                STARTED,
+                reconcile,
+                true,
+                Some((15, 20)),
+            ),
+            (
+                Disposition::Reconcile { after: named },
+                STARTED,
+                reconcile,
+                true,
+                Some((600, 605)),
+            ),
+            (
+                Disposition::GiveUp,
+                STARTED,
+                AttemptOutcome::GaveUp,
+                false,
+                None,
+            ),
+            (Disposition::RETRY, spent, over, false, None),
+            (Disposition::RECONCILE, spent, over, true, None),
+            (
+                Disposition::Retry {
+                    after: Some(POLICY.budget),
+                },
+                STARTED,
+                over,
+                false,
+                None,
+            ),
+        ] {
+            let (started, ended) = (at(STARTED), at(ended));
+            let (attempt, end) =
+                conclude(&POLICY, &task(), started, ended, Err(failed(disposition)));
+            assert_eq!(
+                (attempt.number, attempt.started_at, attempt.ended_at),
+                (3, started, ended)
+            );
+            assert_eq!(attempt.outcome, outcome, "{disposition:?}");
+            assert_eq!(attempt.calls, failed(disposition).calls);
+            let message = attempt.message.unwrap();
+            assert_eq!(
+                message.contains("given up after 3 attempts over"),
+                outcome == over,
+                "{message}"
+            );
+            assert!(message.starts_with("HTTP 503"), "{message}");
+            match (end, delay) {
+                (
+                    AttemptEnd::Retry {
+                        at,
+                        look_first,
+                        reason,
+                    },
+                    Some((least, longest)),
+                ) => {
+                    let waits = Duration::try_from(at.duration_since(ended)).unwrap();
+                    assert!(waits >= secs(least) && waits <= secs(longest), "{waits:?}");
+                    assert_eq!((look_first, reason), (look, message));
+                }
+                (AttemptEnd::Failed { look_first, reason }, None) => {
+                    assert_eq!((look_first, reason), (look, message));
+                }
+                (end, _) => panic!("{disposition:?} ended as {end:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn oldest_bodies_make_room_for_the_newest() {
+        let half = json!("x".repeat(ROOM_FOR_BODIES / 2 - 2));
+        let whole = json!("x".repeat(ROOM_FOR_BODIES));
+        let attempt = |body: &Value| {
+            let result = Err(Failed {
+                calls: vec![call("/looked", None), call("/wrote", Some(body.clone()))],
+                ..failed(Disposition::RETRY)
+            });
+            conclude(&POLICY, &task(), at(STARTED), at(STARTED), result).0
+        };
+        for (earlier, newest, expected) in [
+            (vec![], &half, vec![true]),
+            (vec![&half], &half, vec![true, true]),
+            (vec![&half, &half], &half, vec![false, true, true]),
+            (vec![&whole, &half], &half, vec![false, true, true]),
+            (vec![&half], &whole, vec![false, false]),
+        ] {
+            let mut earlier: Vec<_> = earlier.into_iter().map(attempt).collect();
+            let mut newest = attempt(newest);
+            make_room(&mut earlier, &mut newest);
+            earlier.push(newest);
+            let kept: Vec<_> = earlier
+                .iter()
+                .map(|attempt| attempt.calls[1].sent.is_some())
+                .collect();
+            assert_eq!(kept, expected);
+            assert!(earlier.iter().all(|attempt| attempt.calls.len() == 2));
+        }
+    }
+
+    /// Gives one answer per attempt, in order, and then none; keeps which attempts were to look first.
+    #[derive(Default)]
+    struct Scripted {
+        answers: Mutex<Vec<Result<Done, Failed>>>,
+        looked_first: Mutex<Vec<bool>>,
+    }
+
+    impl Connector for Scripted {
+        const VENDOR: Vendor = Vendor::Zendesk;
+
+        async fn perform(
+            &self,
+            assignment: &Assignment<'_>,
+            _: &Connected,
+        ) -> Result<Done, Failed> {
+            let look_first = assignment.look_first;
+            self.looked_first.lock().unwrap().push(look_first);
+            let answer = self.answers.lock().unwrap().pop();
+            match answer {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    impl Scripted {
+        fn answering(answers: impl IntoIterator<Item = Result<Done, Failed>>) -> Self {
+            let mut answers: Vec<_> = answers.into_iter().collect();
+            answers.reverse();
+            Self {
+                answers: Mutex::new(answers),
+                ..Self::default()
+            }
+        }
+
+        async fn make(&self, task: &TaskRun, secrets: &[&str]) -> Result<Done, Failed> {
+            let row = Account {
+                name: task.account.clone(),
+                vendor: Vendor::Zendesk,
+                instance: "acme".to_owned(),
+                updated_at: at(STARTED),
+            };
+            let row = serde_json::to_string(&row).unwrap();
+            let row = Step::json(200, json!({"Item": {"document": {"S": row}}}));
+            let secrets = secrets.iter().map(|token| {
+                let secret = json!({"kind": "bearer", "token": token}).to_string();
+                Step::json(200, json!({"SecretString": secret}))
+            });
+            let server = Server::start([row].into_iter().chain(secrets))
+                .await
+                .unwrap();
+            let key = Credentials::new("id", "key", None, None, "test");
+            let aws = startup::AwsConfig::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::new("eu-west-1"))
+                .credentials_provider(SharedCredentialsProvider::new(key))
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .endpoint_url(server.url())
+                .build();
+            let rows = store::Accounts::new(store::Client::new(&aws), "accounts".to_owned());
+            let accounts = Accounts::new(rows, accounts::Client::new(&aws), "test".to_owned());
+            make(self, &accounts, task, at(STARTED), secs(2)).await
+        }
+
+        fn looked_first(&self) -> Vec<bool> {
+            self.looked_first.lock().unwrap().clone()
+        }
+    }
+
+    fn unauthorized() -> Failed {
+        Failed {
+            unauthorized: true,
+            calls: vec![call("/refused", None)],
+            ..failed(Disposition::GiveUp)
+        }
+    }
+
+    fn paths(calls: &[VendorCall]) -> Vec<&str> {
+        calls.iter().map(|call| call.path.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn attempt_that_does_not_end_is_broken_off_and_to_be_reconciled() {
+        let connector = Scripted::default();
+        let failed = connector.make(&task(), &["old"]).await.unwrap_err();
+        assert_eq!(connector.looked_first(), [false]);
+        assert_eq!(failed.disposition, Disposition::RECONCILE);
+        assert!(failed.reason.contains("no end after 2 s"));
+        assert!(!failed.unauthorized);
+    }
+
+    #[tokio::test]
+    async fn task_without_input_is_given_up_before_any_call() {
+        let task = TaskRun {
+            input: None,
+            ..task()
+        };
+        let connector = Scripted::default();
+        let failed = connector.make(&task, &[]).await.unwrap_err();
+        assert_eq!(connector.looked_first(), [false; 0]);
+        assert_eq!(failed.disposition, Disposition::GiveUp);
+        assert!(failed.reason.contains("no input"), "{}", failed.reason);
+    }
+
+    #[tokio::test]
+    async fn refused_secret_is_read_again_and_the_attempt_repeated_once() {
+        let connector = Scripted::answering([Err(unauthorized()), Ok(done())]);
+        let done = connector.make(&task(), &["old", "new"]).await.unwrap();
+        assert_eq!(paths(&done.calls), ["/refused", "/x"]);
+        assert_eq!(connector.looked_first(), [false, true]);
+
+        let connector = Scripted::answering([Err(unauthorized()), Err(unauthorized())]);
+        let failed = connector.make(&task(), &["old", "new"]).await.unwrap_err();
+        assert_eq!(paths(&failed.calls), ["/refused", "/refused"]);
+        assert_eq!(failed.disposition, Disposition::GiveUp);
+    }
+
+    #[tokio::test]
+    async fn refused_secret_that_has_not_changed_is_told_to_a_human() {
+        let connector = Scripted::answering([Err(unauthorized()), Ok(done())]);
+        let failed = connector.make(&task(), &["old", "old"]).await.unwrap_err();
+        assert_eq!(connector.looked_first(), [false]);
+        assert_eq!(failed.disposition, Disposition::GiveUp);
+        assert_eq!(paths(&failed.calls), ["/refused"]);
+        assert!(
+            failed.reason.contains("account `support`"),
+            "{}",
+            failed.reason
+        );
+    }
+
+    #[test]
+    fn attempts_before_a_retry_by_hand_count_for_the_first() {
+        let (now, early) = (at(STARTED), at("2026-07-12T08:00:00Z"));
+        let recorded = conclude(&POLICY, &task(), early, early, Ok(done())).0;
+        for (first_attempt_at, attempts, expected) in [
+            (None, vec![], now),
+            (task().first_attempt_at, vec![], at("2026-07-14T00:59:00Z")),
+            (task().first_attempt_at, vec![recorded], early),
+        ] {
+            let task = TaskRun {
+                first_attempt_at,
+                attempts,
+                ..task()
+            };
+            assert_eq!(super::first_attempt_at(&task, now), expected);
+        }
+    }
 }

@@ -17,6 +17,9 @@ use crate::attempt::{self, Connector};
 
 /// How long before the function's end an attempt is broken off, so that what came of it can be stored.
 const RESERVE: Duration = Duration::from_secs(3);
+/// How much longer than the function a claim lives.
+const LEASE_MARGIN: Duration = Duration::from_secs(1);
+
 /// The names of what a task function uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -126,11 +129,7 @@ impl<C: Connector> Runner<C> {
         context: &Context,
     ) -> Result<Verdict, Trouble> {
         let started_at = (self.now)();
-        let time = time_left(context, started_at).saturating_sub(RESERVE);
-        // Longer than the function can live: whoever finds the lease over finds nobody at work.
-        let lease_until = started_at
-            .checked_add(time + RESERVE + Duration::from_secs(1))
-            .unwrap_or(started_at);
+        let lease_until = lease_until(context, started_at);
         let mut task = match self
             .runs
             .claim(run, task, owner, started_at, lease_until)
@@ -150,10 +149,13 @@ impl<C: Connector> Runner<C> {
                 return Ok(Verdict::Finished);
             }
         };
+        // Not before the claim: a slow table would push the end of the attempt beyond the function's.
+        let time = time_for_attempt(context, (self.now)());
         let result = attempt::make(&self.connector, &self.accounts, &task, started_at, time).await;
         let ended_at = (self.now)();
-        let (attempt, end) =
+        let (mut attempt, end) =
             attempt::conclude(&RetryPolicy::TASK, &task, started_at, ended_at, result);
+        attempt::make_room(&mut task.attempts, &mut attempt);
         let status = attempt.calls.last().and_then(|call| call.status);
         let calls = attempt.calls.len();
         let message = attempt.message.clone();
@@ -197,7 +199,83 @@ enum Trouble {
     Bus(String),
 }
 
+/// Longer than the function can live: whoever finds the lease over finds nobody at work.
+fn lease_until(context: &Context, now: Timestamp) -> Timestamp {
+    let lease = time_left(context, now).max(RESERVE) + LEASE_MARGIN;
+    now.checked_add(lease).unwrap_or(now)
+}
+
+/// Zero when too little is left to store what comes of an attempt.
+fn time_for_attempt(context: &Context, now: Timestamp) -> Duration {
+    time_left(context, now).saturating_sub(RESERVE)
+}
+
 fn time_left(context: &Context, now: Timestamp) -> Duration {
     let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
     Duration::from_millis(u64::try_from(deadline.saturating_sub(now.as_millisecond())).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: u64 = 1_784_000_030_000;
+
+    /// A function with this much time left, and now.
+    fn with_left(left: i64) -> (Context, Timestamp) {
+        let mut context = Context::default();
+        context.deadline = DEADLINE;
+        let now = i64::try_from(DEADLINE).unwrap() - left;
+        (context, Timestamp::from_millisecond(now).unwrap())
+    }
+
+    #[test]
+    fn attempt_ends_before_the_function_and_the_lease_after_it() {
+        // Milliseconds: left for the function, for an attempt, and for the lease.
+        for (left, attempt, lease) in [
+            (30_000, 27_000, 31_000),
+            (3_001, 1, 4_001),
+            (3_000, 0, 4_000),
+            (1, 0, 4_000),
+            (0, 0, 4_000),
+            (-5_000, 0, 4_000),
+        ] {
+            let (context, now) = with_left(left);
+            assert_eq!(
+                time_left(&context, now),
+                Duration::from_millis(u64::try_from(left).unwrap_or(0))
+            );
+            assert_eq!(
+                time_for_attempt(&context, now),
+                Duration::from_millis(attempt)
+            );
+            let until = lease_until(&context, now);
+            assert_eq!(until.as_millisecond() - now.as_millisecond(), lease);
+        }
+    }
+
+    #[test]
+    fn missing_variable_is_named() {
+        let names = [
+            "RUNS_TABLE",
+            "ACCOUNTS_TABLE",
+            "EVENT_BUS",
+            "QUEUE_URL",
+            "SECRET_PREFIX",
+        ];
+        let given = |name: &str| Some(name.to_lowercase());
+        for missing in names {
+            let variables = |name: &str| given(name).filter(|_| name != missing);
+            assert_eq!(Config::from_vars(variables).unwrap_err().name, missing);
+        }
+        let config = Config::from_vars(given).unwrap();
+        let values = [
+            config.runs_table,
+            config.accounts_table,
+            config.event_bus,
+            config.queue_url,
+            config.secret_prefix,
+        ];
+        assert_eq!(values, names.map(str::to_lowercase));
+    }
 }

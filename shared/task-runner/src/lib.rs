@@ -8,6 +8,10 @@
 mod announce;
 mod attempt;
 mod batch;
+mod calls;
+mod url_template;
 
 pub use attempt::{Assignment, Connector, Done, Failed};
 pub use batch::{Config, Runner};
+pub use calls::{CallFailed, Calls};
+pub use url_template::UrlTemplate;

@@ -146,7 +146,8 @@ impl Client {
     }
 
     /// Whether some write of this ticket carried this metadata: tells if a change whose answer was lost
-    /// is in. Turns pages, so it may make up to ten calls; the recorded one is the last.
+    /// is in. Turns pages, so it may make up to ten calls: the answer or the error has the last one, and
+    /// `earlier` gets those before it, in order.
     ///
     /// Needs the `read` scope; the finer `tickets:read` is refused
     /// ([Ticket audits](https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_audits/)).
@@ -159,6 +160,7 @@ impl Client {
         id: TicketId,
         name: &str,
         value: &str,
+        earlier: &mut Vec<Call>,
     ) -> Result<Answer<bool>, Error> {
         let mut page = 1;
         loop {
@@ -193,6 +195,7 @@ impl Client {
                     Err(attempt.failed(ErrorKind::TooManyAudits, Some(call)))
                 };
             }
+            earlier.push(call);
             page += 1;
         }
     }

@@ -531,8 +531,13 @@ async fn marker_is_searched_page_by_page() {
         (vec![audits(9, 8, None, true); 12], false, 10),
     ] {
         let (client, server) = scripted(steps).await;
-        let marked = client.was_marked(id(), "closedloop_task", "task-1").await;
+        let mut earlier = Vec::new();
+        let marked = client
+            .was_marked(id(), "closedloop_task", "task-1", &mut earlier)
+            .await;
         assert_eq!(marked.unwrap().value, expected);
+        assert_eq!(earlier.len() + 1, calls);
+        assert!(earlier.iter().all(|call| call.status == Some(200)));
         let received = server.received();
         assert_eq!(received.len(), calls);
         for (index, request) in received.iter().enumerate() {
@@ -550,8 +555,12 @@ async fn marker_is_searched_page_by_page() {
 #[tokio::test]
 async fn missing_marker_among_too_many_audits_is_not_taken_for_absent() {
     let (client, _server) = scripted(vec![audits(1, 2, None, true); 12]).await;
-    let error = client.was_marked(id(), "closedloop_task", "task-1").await;
+    let mut earlier = Vec::new();
+    let error = client
+        .was_marked(id(), "closedloop_task", "task-1", &mut earlier)
+        .await;
     let error = error.unwrap_err();
+    assert_eq!((earlier.len(), error.call.is_some()), (9, true));
     assert!(matches!(error.kind, ErrorKind::TooManyAudits));
     assert_eq!(error.disposition(), Disposition::GiveUp);
 }
