@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
 use domain::definition;
-use domain::{AccountName, EndpointName, EventKey, RunId, Vendor, WorkflowId};
+use domain::{AccountName, EndpointName, EventKey, RunId, TaskName, Vendor, WorkflowId};
 
 /// A command that did not do what it was told to. Nothing here holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub(crate) enum Error {
     UnknownEvent(EventKey),
     #[error(
         "the account `{account}` is used by {}: delete or change them first, or use --force",
-        Listed(.workflows)
+        Listed("workflow", .workflows)
     )]
     AccountInUse {
         account: AccountName,
@@ -119,6 +119,11 @@ pub(crate) enum Error {
     NothingFailed(RunId),
     #[error("the run {run} would fail again at once, so nothing was changed: {}", reasons.join("; "))]
     WouldFailAgain { run: RunId, reasons: Vec<String> },
+    #[error(
+        "the run {run} cannot be tried again, so nothing was changed: its event has expired, and without it the input of {} cannot be filled in",
+        Listed("task", .waiting)
+    )]
+    EventExpired { run: RunId, waiting: Vec<TaskName> },
 }
 
 impl Error {
@@ -158,17 +163,17 @@ impl fmt::Display for ProblemList<'_> {
     }
 }
 
-struct Listed<'a>(&'a [WorkflowId]);
+/// What they are, and their names.
+struct Listed<'a, T>(&'static str, &'a [T]);
 
-impl fmt::Display for Listed<'_> {
+impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            [_] => "the workflow ",
-            _ => "the workflows ",
-        })?;
-        for (index, id) in self.0.iter().enumerate() {
+        let Self(what, names) = self;
+        let plural = if names.len() == 1 { "" } else { "s" };
+        write!(f, "the {what}{plural} ")?;
+        for (index, name) in names.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}`{id}`")?;
+            write!(f, "{comma}`{name}`")?;
         }
         Ok(())
     }

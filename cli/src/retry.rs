@@ -1,7 +1,7 @@
 //! What trying a failed run again means. Pure.
 
 use domain::run::{reopen, settle};
-use domain::{CloudEvent, Run, RunState, TaskRun, TaskState};
+use domain::{CloudEvent, Run, RunState, TaskName, TaskRun, TaskState};
 use jiff::Timestamp;
 
 use crate::error::Error;
@@ -18,7 +18,13 @@ pub(crate) enum Plan {
         requests: Vec<TaskRun>,
     },
     /// The run is going on: request again whatever nobody has in hand, since messages may have been lost.
-    Repeat { requests: Vec<TaskRun> },
+    Repeat {
+        /// Also those that have ended: whoever takes one sees that, and tells so once more, which moves the
+        /// run on when the first message was lost.
+        requests: Vec<TaskRun>,
+        /// Those that were given up and can be tried again only when the run has ended.
+        too_early: Vec<TaskName>,
+    },
 }
 
 /// Plans the retry of a run. `event` is `None` when it has expired.
@@ -31,13 +37,24 @@ pub(crate) fn plan(
     match run.state {
         RunState::Succeeded => return Err(Error::NothingFailed(run.id)),
         RunState::Running => {
-            tasks.retain(|task| can_be_claimed(task, now));
-            return Ok(Plan::Repeat { requests: tasks });
+            let too_early = names_of(&tasks, TaskState::Failed);
+            tasks.retain(|task| is_worth_requesting(task, now));
+            return Ok(Plan::Repeat {
+                requests: tasks,
+                too_early,
+            });
         }
         RunState::Failed => {}
     }
     let before: Vec<TaskState> = tasks.iter().map(|task| task.state).collect();
     let reopened = reopen(&mut tasks);
+    let waiting = names_of(&tasks, TaskState::Waiting);
+    if event.is_none() && !waiting.is_empty() {
+        return Err(Error::EventExpired {
+            run: run.id,
+            waiting,
+        });
+    }
     // A task whose piped text could not be filled in was never requested. Nobody else would fill it in
     // now, as no task ends before it.
     let settled = settle(&run.id, &mut tasks, event);
@@ -72,13 +89,22 @@ pub(crate) fn plan(
     })
 }
 
-/// Whether a task function that is told of the task would take it now.
-fn can_be_claimed(task: &TaskRun, now: Timestamp) -> bool {
+fn names_of(tasks: &[TaskRun], state: TaskState) -> Vec<TaskName> {
+    tasks
+        .iter()
+        .filter(|task| task.state == state)
+        .map(|task| task.name.clone())
+        .collect()
+}
+
+/// Whether a task function that is told of the task would take it now, or would tell that it has ended.
+fn is_worth_requesting(task: &TaskRun, now: Timestamp) -> bool {
     match task.state {
-        TaskState::Requested => true,
+        TaskState::Requested | TaskState::Succeeded | TaskState::Failed => true,
         TaskState::Retrying => task.next_attempt_at.is_none_or(|at| at <= now),
         TaskState::Running => task.lease_until.is_some_and(|until| until < now),
-        TaskState::Waiting | TaskState::Succeeded | TaskState::Failed | TaskState::Skipped => false,
+        // What is skipped follows from a task that failed, whose end is told.
+        TaskState::Waiting | TaskState::Skipped => false,
     }
 }
 
@@ -87,6 +113,7 @@ mod tests {
     use super::*;
     use crate::report::samples;
     use jiff::SignedDuration;
+    use serde_json::json;
 
     fn states(changed: &[(TaskRun, TaskState)]) -> Vec<(&str, TaskState, TaskState)> {
         changed
@@ -128,10 +155,37 @@ mod tests {
             panic!("not reopened")
         };
         assert!(requests[0].input.is_some());
-        let error = plan(run, tasks, None, samples::NOW)
+    }
+
+    #[test]
+    fn task_that_can_never_be_filled_in_is_not_tried() {
+        let (run, mut tasks, event) = samples::failed_run();
+        tasks[0].input = None;
+        tasks[0].draft = json!({"short_description": "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}"});
+        let error = plan(run, tasks, Some(&event), samples::NOW)
             .unwrap_err()
             .to_string();
-        assert!(error.contains("incident: the event has expired"), "{error}");
+        assert!(error.contains("would fail again at once"), "{error}");
+        assert!(error.contains("incident: "), "{error}");
+    }
+
+    #[test]
+    fn run_whose_event_has_expired_is_reopened_only_when_nothing_needs_the_event() {
+        let (run, mut tasks, _) = samples::failed_run();
+        let error = plan(run.clone(), tasks.clone(), None, samples::NOW)
+            .unwrap_err()
+            .to_string();
+        for words in ["nothing was changed", "event has expired", "`ticket`"] {
+            assert!(error.contains(words), "{error}");
+        }
+        // It alone has failed, with its input filled in long ago.
+        tasks[0].state = TaskState::Succeeded;
+        tasks[1].state = TaskState::Failed;
+        tasks[1].input = Some(json!({"comment": "x"}));
+        let Plan::Reopen { requests, .. } = plan(run, tasks, None, samples::NOW).unwrap() else {
+            panic!("not reopened")
+        };
+        assert_eq!(requests.len(), 1);
     }
 
     #[test]
@@ -145,17 +199,27 @@ mod tests {
             (TaskState::Retrying, Some(samples::NOW + second), 0),
             (TaskState::Running, Some(samples::NOW - second), 1),
             (TaskState::Running, Some(samples::NOW + second), 0),
+            (TaskState::Succeeded, None, 1),
+            (TaskState::Failed, None, 1),
+            (TaskState::Skipped, None, 0),
         ] {
             tasks[0].state = state;
             tasks[0].next_attempt_at = due;
             tasks[0].lease_until = due;
             tasks[1].state = TaskState::Waiting;
-            let Plan::Repeat { requests } =
-                plan(run.clone(), tasks.clone(), Some(&event), samples::NOW).unwrap()
-            else {
-                panic!("reopened")
-            };
-            assert_eq!(requests.len(), expected, "{state:?} {due:?}");
+            // Nobody fills anything in here, so that the event may have expired.
+            for event in [Some(&event), None] {
+                let Plan::Repeat {
+                    requests,
+                    too_early,
+                } = plan(run.clone(), tasks.clone(), event, samples::NOW).unwrap()
+                else {
+                    panic!("reopened")
+                };
+                assert_eq!(requests.len(), expected, "{state:?} {due:?}");
+                let failed = usize::from(state == TaskState::Failed);
+                assert_eq!(too_early.len(), failed, "{state:?}");
+            }
         }
     }
 

@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn answer_gives_the_keys_or_the_reason() {
-        let key = EventKey::derive("/endpoints/a", "1");
+        let key = EventKey::derive("/endpoints/a", "1", None);
         let body = json!({"events": [{"id": "1", "key": key}]}).to_string();
         assert_eq!(answered(202, &body).unwrap().events[0].key, key);
         assert!(

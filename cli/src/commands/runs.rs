@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use domain::{Run, RunId, RunState, TaskRun, TaskState, WorkflowId};
+use domain::{Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -45,7 +45,7 @@ pub(crate) enum Command {
         /// The run
         id: RunId,
     },
-    /// Try the failed tasks of a run again; safe to repeat
+    /// Try the failed tasks of a run again, or free a run that goes on after a lost message; safe to repeat
     Retry {
         /// The run
         id: RunId,
@@ -231,7 +231,7 @@ async fn retry(
     let (run, tasks) = find(runs, id).await?;
     let record = deployed.events()?.get(&run.event).await?;
     let event = record.as_ref().map(|record| &record.event);
-    let requests = match retry::plan(run, tasks, event, startup::now())? {
+    let (requests, too_early) = match retry::plan(run, tasks, event, startup::now())? {
         Plan::Reopen {
             run,
             changed,
@@ -247,24 +247,53 @@ async fn retry(
                 let (before, now) = (before.as_str(), task.state.as_str());
                 output.progress(format_args!("{}: {before} → {now}", task.name))?;
             }
-            requests
+            (requests, Vec::new())
         }
-        Plan::Repeat { requests } => {
+        Plan::Repeat {
+            requests,
+            too_early,
+        } => {
             output.progress(if requests.is_empty() {
                 "The run is going on, and nothing is due in it."
             } else {
-                "The run is going on; its tasks that are due are requested once more."
+                "The run is going on; its tasks that are due or have ended are requested once more, in case a message was lost."
             })?;
-            requests
+            (requests, too_early)
         }
     };
     bus::request(deployed, &requests).await?;
+    tell_retried(id, &requests, &too_early, output)
+}
+
+fn tell_retried(
+    id: &RunId,
+    requests: &[TaskRun],
+    too_early: &[TaskName],
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    let (ended, due): (Vec<&TaskRun>, Vec<&TaskRun>) =
+        requests.iter().partition(|task| task.state.has_ended());
     if output.wants_json() {
-        let names: Vec<_> = requests.iter().map(|task| &task.name).collect();
-        return output.json(&json!({ "run": id, "requested": names }));
+        let names =
+            |tasks: &[&TaskRun]| json!(tasks.iter().map(|task| &task.name).collect::<Vec<_>>());
+        return output.json(&json!({
+            "run": id, "requested": names(&due), "told_again": names(&ended), "too_early": too_early
+        }));
     }
-    for task in &requests {
+    for task in due {
         output.text(format_args!("{}: requested", task.name))?;
+    }
+    for task in ended {
+        let state = task.state.as_str();
+        output.text(format_args!(
+            "{}: {state}, which is told once more",
+            task.name
+        ))?;
+    }
+    for name in too_early {
+        output.text(format_args!(
+            "{name} can be tried again only when the run has ended: repeat this command then."
+        ))?;
     }
     output.text(format_args!("Watch it with `closedloop runs follow {id}`."))
 }
@@ -295,6 +324,34 @@ mod tests {
             };
             assert_eq!(wanted.is(&run), expected, "{wanted:?}");
         }
+    }
+
+    #[test]
+    fn retry_tells_what_is_requested_what_is_repeated_and_what_must_wait() {
+        let (run, mut tasks, _) = samples::failed_run();
+        tasks[1].state = TaskState::Requested;
+        let too_early = [tasks[0].name.clone()];
+        let written = |json| {
+            let mut bytes = Vec::new();
+            let mut output = Output::new(&mut bytes, json);
+            tell_retried(&run.id, &tasks, &too_early, &mut output).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let id = &run.id;
+        assert_eq!(
+            written(false),
+            format!(
+                "ticket: requested\n\
+                 incident: failed, which is told once more\n\
+                 incident can be tried again only when the run has ended: repeat this command then.\n\
+                 Watch it with `closedloop runs follow {id}`.\n"
+            )
+        );
+        let found: serde_json::Value = serde_json::from_str(&written(true)).unwrap();
+        assert_eq!(
+            found,
+            json!({"run": id, "requested": ["ticket"], "told_again": ["incident"], "too_early": ["incident"]})
+        );
     }
 
     #[test]

@@ -275,6 +275,36 @@ mod tests {
         assert_eq!(texts(&workflow("sn"), &[]).len(), 2);
     }
 
+    #[tokio::test]
+    async fn validation_names_file_path_what_was_found_and_what_was_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mine.yaml");
+        let definition = json!({
+            "id": "w", "name": "W", "trigger": {"event": {"type": "a"}},
+            "tasks": [
+                {"id": "first", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x"}},
+                {"id": "second", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x", "priority": "asap"}},
+            ]
+        });
+        std::fs::write(&file, definition.to_string()).unwrap();
+        let mut written = Vec::new();
+        let command = Command::Validate {
+            files: vec![file.clone()],
+        };
+        let error = command
+            .run("no-stack", &mut Output::new(&mut written, false))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "there is a problem\n  {}: tasks[1].input.priority: found `asap`, expected low, normal, high or urgent",
+                file.display()
+            )
+        );
+        assert!(written.is_empty());
+    }
+
     #[test]
     fn exported_samples_are_the_definitions_that_were_applied() {
         let samples = read(&[repository("workflows")]).unwrap();

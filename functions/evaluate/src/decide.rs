@@ -4,7 +4,7 @@ use domain::CloudEvent;
 use domain::run::{self, Run, TaskRun};
 use jiff::Timestamp;
 use serde_json::Value;
-use store::{Decision, EventRecord, Outcome, StoredWorkflow};
+use store::{Decision, EventRecord, Listening, Outcome, StoredWorkflow};
 
 /// The traces of one event's decisions that are kept, in bytes of JSON. The event itself may take 240 kB
 /// of the row's 400.
@@ -20,13 +20,13 @@ pub(crate) struct Decided {
 }
 
 /// Decides for every workflow on its own, so that none can keep another from running.
-pub(crate) fn decide(event: CloudEvent, workflows: &[StoredWorkflow], now: Timestamp) -> Decided {
+pub(crate) fn decide(event: CloudEvent, listening: Listening, now: Timestamp) -> Decided {
     let root = serde_json::to_value(&event).unwrap_or(Value::Null);
     let chain = event.workflow_chain();
     let mut runs = Vec::new();
     let mut decisions = Vec::new();
     let mut trace_bytes = 0;
-    for stored in workflows {
+    for stored in &listening.workflows {
         let workflow = &stored.workflow;
         let (outcome, trace) = if chain.contains(&workflow.id) {
             (Outcome::RefusedLoop, None)
@@ -35,8 +35,12 @@ pub(crate) fn decide(event: CloudEvent, workflows: &[StoredWorkflow], now: Times
                 Err(problem) => (Outcome::Errored { problem }, None),
                 Ok((false, trace)) => (Outcome::NotMatched, Some(trace)),
                 Ok((true, trace)) => {
-                    let (run, tasks) =
-                        run::begin(workflow, stored.revision, &event, trace.clone(), now);
+                    let trace = if bytes(&trace) > MOST_TRACE_BYTES {
+                        Value::Null
+                    } else {
+                        trace
+                    };
+                    let (run, tasks) = run::begin(workflow, stored.revision, &event, trace, now);
                     let outcome = Outcome::Started {
                         run: run.id.clone(),
                     };
@@ -47,7 +51,7 @@ pub(crate) fn decide(event: CloudEvent, workflows: &[StoredWorkflow], now: Times
             }
         };
         let trace = trace.filter(|trace: &Value| {
-            trace_bytes += trace.to_string().len();
+            trace_bytes += bytes(trace);
             trace_bytes <= MOST_TRACE_BYTES
         });
         decisions.push(Decision {
@@ -55,6 +59,17 @@ pub(crate) fn decide(event: CloudEvent, workflows: &[StoredWorkflow], now: Times
             revision: stored.revision,
             outcome,
             trace,
+        });
+    }
+    for row in listening.unreadable {
+        let outcome = Outcome::Errored {
+            problem: row.problem,
+        };
+        decisions.push(Decision {
+            workflow: row.id,
+            revision: row.revision,
+            outcome,
+            trace: None,
         });
     }
     Decided {
@@ -65,6 +80,10 @@ pub(crate) fn decide(event: CloudEvent, workflows: &[StoredWorkflow], now: Times
         },
         runs,
     }
+}
+
+fn bytes(value: &Value) -> usize {
+    value.to_string().len()
 }
 
 fn evaluate(
@@ -111,6 +130,29 @@ mod tests {
         serde_json::from_value(event).unwrap()
     }
 
+    fn listening<const N: usize>(workflows: [StoredWorkflow; N]) -> Listening {
+        Listening {
+            workflows: workflows.into(),
+            unreadable: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn workflow_that_cannot_be_read_is_told_and_keeps_no_other_from_running() {
+        let mut listening = listening([workflow("a", json!({"all": []}))]);
+        listening.unreadable.push(store::Unreadable {
+            id: domain::WorkflowId::parse("newer").unwrap(),
+            revision: 2,
+            problem: "unknown".to_owned(),
+        });
+        let decided = decide(event(json!({})), listening, Timestamp::UNIX_EPOCH);
+        assert_eq!(decided.runs.len(), 1);
+        assert!(matches!(
+            decided.record.decisions[1].outcome,
+            Outcome::Errored { .. }
+        ));
+    }
+
     #[test]
     fn every_listening_workflow_gets_a_decision_with_its_evidence() {
         let workflows = [
@@ -123,7 +165,11 @@ mod tests {
                 json!({"all": [{"field": "data.nps", "greater_than": 8}]}),
             ),
         ];
-        let decided = decide(event(json!({})), &workflows, Timestamp::UNIX_EPOCH);
+        let decided = decide(
+            event(json!({})),
+            listening(workflows),
+            Timestamp::UNIX_EPOCH,
+        );
         assert_eq!(decided.runs.len(), 1);
         let (run, tasks) = &decided.runs[0];
         assert_eq!((run.workflow.as_str(), run.revision), ("detractors", 4));
@@ -157,7 +203,7 @@ mod tests {
         ];
         let decided = decide(
             event(json!({"workflowchain": "a"})),
-            &workflows,
+            listening(workflows),
             Timestamp::UNIX_EPOCH,
         );
         assert_eq!(decided.record.decisions[0].outcome, Outcome::RefusedLoop);

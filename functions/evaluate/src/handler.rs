@@ -87,6 +87,10 @@ impl Evaluator {
         };
         match result {
             Ok(()) => Verdict::Finished,
+            Err(Trouble::Store(error)) if error.is_permanent() => {
+                tracing::error!(error = startup::chain(&error), "message cannot be handled");
+                Verdict::Unreadable
+            }
             Err(trouble) => {
                 tracing::warn!(error = startup::chain(&trouble), "message put off");
                 Verdict::OwnTrouble
@@ -100,7 +104,10 @@ impl Evaluator {
             .workflows
             .listening(&event.kind, event.subject.as_deref())
             .await?;
-        let decided = decide(event, &workflows, (self.now)());
+        for row in &workflows.unreadable {
+            tracing::error!(workflow.id = %row.id, workflow.revision = row.revision, error = row.problem, "workflow cannot be read");
+        }
+        let decided = decide(event, workflows, (self.now)());
         let runs = match self.intake.begin(&decided.record, &decided.runs).await? {
             Begun::Created => decided.runs,
             Begun::Repeated => {

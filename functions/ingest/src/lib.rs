@@ -21,7 +21,7 @@ mod qualtrics;
 mod zendesk;
 
 use std::error::Error;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
@@ -64,12 +64,25 @@ impl Deps {
     }
 }
 
+/// What is kept of the function's time for the answer that there was no time.
+const KEPT_FOR_ANSWER: Duration = Duration::from_secs(1);
+
+/// The time for a request, when the platform ends the function at `deadline` (milliseconds since 1970).
+pub fn time_for_request(deadline: u64, now: Timestamp) -> Duration {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(KEPT_FOR_ANSWER)
+}
+
 /// Answers one request of the HTTP API. Every failure is an answer too: there is nothing left to retry
 /// for the platform that the sender would not have to repeat itself.
+///
+/// What is not done within `time` is broken off with the answer to come again: a function that is ended
+/// by the platform answers 500, which not every sender repeats.
 pub async fn handle(
     deps: &Deps,
     request: ApiGatewayV2httpRequest,
     now: Timestamp,
+    time: Duration,
 ) -> ApiGatewayV2httpResponse {
     let started = Instant::now();
     let endpoint = request
@@ -77,7 +90,12 @@ pub async fn handle(
         .get("endpoint")
         .cloned()
         .unwrap_or_default();
-    let result = accept(deps, &endpoint, request, now).await;
+    let result = tokio::time::timeout(time, accept(deps, &endpoint, request, now))
+        .await
+        .unwrap_or_else(|_| {
+            let reason = format!("no end after {} ms", time.as_millis());
+            Err(Problem::unavailable(reason))
+        });
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match result {
         Ok(Answer::Alive) => response(200, "text/plain; charset=utf-8", "ok\n".to_owned()),
@@ -277,4 +295,23 @@ fn chain(error: &dyn Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_has_the_time_until_shortly_before_the_function_is_ended() {
+        let now = Timestamp::from_millisecond(1_795_262_400_250).unwrap();
+        for (deadline, expected) in [
+            (1_795_262_410_250, 9_000),
+            (1_795_262_401_251, 1),
+            (1_795_262_401_000, 0),
+            (1_795_262_400_000, 0),
+        ] {
+            let time = time_for_request(deadline, now);
+            assert_eq!(time, Duration::from_millis(expected), "{deadline}");
+        }
+    }
 }

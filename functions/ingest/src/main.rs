@@ -2,7 +2,7 @@
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use ingest::config::Config;
-use ingest::{Deps, handle};
+use ingest::{Deps, handle, time_for_request};
 use lambda_runtime::{LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,7 +13,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let deps = &deps;
     lambda_runtime::run(service_fn(
         async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-            Ok::<_, std::convert::Infallible>(handle(deps, event.payload, startup::now()).await)
+            let now = startup::now();
+            let time = time_for_request(event.context.deadline, now);
+            Ok::<_, std::convert::Infallible>(handle(deps, event.payload, now, time).await)
         },
     ))
     .await

@@ -7,6 +7,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
@@ -20,6 +21,8 @@ use ingest::{Deps, handle};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+/// More than any request takes here.
+const TIME: Duration = Duration::from_secs(9);
 const BEARER: &str = "Bearer demo-secret-not-for-production";
 
 /// What the services hold, how they answer, and what they were asked.
@@ -30,6 +33,8 @@ struct Aws {
     secret: Option<String>,
     /// Names of operations that fail.
     down: Vec<&'static str>,
+    /// Names of operations that are never answered.
+    silent: Vec<&'static str>,
     /// Entries of each call that the bus refuses.
     refused_entries: usize,
     calls: Vec<String>,
@@ -152,7 +157,7 @@ impl Fixture {
     }
 
     async fn send(&self, request: ApiGatewayV2httpRequest) -> (u16, Value) {
-        let response = handle(&self.deps, request, self.now).await;
+        let response = handle(&self.deps, request, self.now, TIME).await;
         (
             u16::try_from(response.status_code).unwrap(),
             body(&response),
@@ -177,6 +182,11 @@ async fn serve(
     body: String,
 ) -> (StatusCode, String) {
     let target = headers["x-amz-target"].to_str().unwrap();
+    let operation = target.rsplit('.').next().unwrap();
+    let silent = aws.lock().unwrap().silent.contains(&operation);
+    if silent {
+        std::future::pending::<()>().await;
+    }
     let (status, answer) = aws
         .lock()
         .unwrap()
@@ -294,6 +304,7 @@ async fn nothing_is_accepted_while_something_does_not_answer() {
                 r#"{"SurveyID":"S","ResponseID":"R"}"#,
             ),
             fixture.now,
+            TIME,
         )
         .await;
         assert_eq!(response.status_code, 503, "{operation}");
@@ -303,6 +314,31 @@ async fn nothing_is_accepted_while_something_does_not_answer() {
         // And afterwards the same request is taken.
         fixture.aws().down.clear();
         assert_eq!(fixture.send_response(BEARER).await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn request_that_takes_too_long_is_asked_to_come_again_before_the_function_is_ended() {
+    for operation in ["GetItem", "GetSecretValue", "PutEvents"] {
+        let fixture = Fixture::survey().await;
+        fixture.aws().silent.push(operation);
+        let sent = request(
+            "POST",
+            "survey",
+            BEARER,
+            "application/json",
+            r#"{"SurveyID":"S","ResponseID":"R"}"#,
+        );
+        let time = Duration::from_millis(300);
+        let began = Instant::now();
+        let response = handle(&fixture.deps, sent, fixture.now, time).await;
+        assert!(began.elapsed() < time + Duration::from_secs(1));
+        assert_eq!(response.status_code, 503, "{operation}");
+        assert_eq!(response.headers["retry-after"], "5");
+        assert_eq!(body(&response)["type"], "/problems/unavailable");
+        // And afterwards the same request is taken.
+        fixture.aws().silent.clear();
+        assert_eq!(fixture.send_response(BEARER).await.0, 200, "{operation}");
     }
 }
 
@@ -422,7 +458,7 @@ async fn get_is_answered_only_for_qualtrics() {
         json!({"name": "survey", "kind": "json", "verification": {"scheme": "bearer"}}),
     )
     .await;
-    let response = handle(&other.deps, get(), other.now).await;
+    let response = handle(&other.deps, get(), other.now, TIME).await;
     assert_eq!(
         (
             response.status_code,

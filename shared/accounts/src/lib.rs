@@ -18,7 +18,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-/// How long a row read from the table counts. Changing an account's instance takes so long to be seen.
+/// How long a row read from the table counts. Changing an account takes so long to be seen, unless the vendor
+/// refuses what is in hand.
 const ROW_SECONDS: i64 = 60;
 
 /// What an account proves itself with.
@@ -111,6 +112,13 @@ pub struct Connected {
     pub account: Account,
     /// The secret.
     pub credential: Credential,
+}
+
+impl Connected {
+    /// Whether both are the same account of the same instance, with the same secret.
+    fn is_same_as(&self, other: &Self) -> bool {
+        self.account == other.account && self.credential.is_same_as(&other.credential)
+    }
 }
 
 /// An account that cannot be used now.
@@ -223,19 +231,13 @@ impl Accounts {
             check_vendor(&cached.connected.account, vendor)?;
             return Ok(Arc::clone(&cached.connected));
         }
-        let account = self
-            .rows
-            .get(name)
-            .await
-            .map_err(|source| Error::Table {
-                name: name.clone(),
-                source,
-            })?
-            .ok_or_else(|| Error::Unknown(name.clone()))?;
-        check_vendor(&account, vendor)?;
+        let account = self.read_row(name, vendor).await?;
         let credential = match cached {
-            Some(cached) => cached.connected.credential.clone(),
-            None => self.read_secret(vendor, name).await?,
+            // Every put changes the row, so that the secret still belongs to a row that is the same.
+            Some(cached) if cached.connected.account == account => {
+                cached.connected.credential.clone()
+            }
+            Some(_) | None => self.read_secret(vendor, name).await?,
         };
         Ok(keep(
             &mut cache,
@@ -247,8 +249,8 @@ impl Accounts {
         ))
     }
 
-    /// Reads an account's secret again, after the vendor has refused the one in hand. `None` when it is
-    /// still the same, so that trying again is of no use.
+    /// Reads an account's row and secret again, after the vendor has refused the secret in hand. `None`
+    /// when both are still the same, so that trying again is of no use.
     ///
     /// # Errors
     /// See [`Error`]; each says what to do.
@@ -259,24 +261,25 @@ impl Accounts {
     ) -> Result<Option<Arc<Connected>>, Error> {
         let mut cache = self.cache.lock().await;
         let name = &refused.account.name;
-        // Another attempt of the same batch may have read it already.
+        // Another attempt of the same batch may have read them already.
         if let Some(cached) = cache.get(name)
-            && !cached.connected.credential.is_same_as(&refused.credential)
+            && !cached.connected.is_same_as(refused)
         {
+            check_vendor(&cached.connected.account, refused.account.vendor)?;
             return Ok(Some(Arc::clone(&cached.connected)));
         }
-        let credential = self.read_secret(refused.account.vendor, name).await?;
-        if credential.is_same_as(&refused.credential) {
+        // The row first, as in `connect`: a secret that was put in between is then at worst newer than the
+        // row, and the row differs when it is read the next time.
+        let account = self.read_row(name, refused.account.vendor).await?;
+        let credential = self.read_secret(account.vendor, name).await?;
+        let connected = Connected {
+            account,
+            credential,
+        };
+        if connected.is_same_as(refused) {
             return Ok(None);
         }
-        Ok(Some(keep(
-            &mut cache,
-            Connected {
-                account: refused.account.clone(),
-                credential,
-            },
-            now,
-        )))
+        Ok(Some(keep(&mut cache, connected, now)))
     }
 
     /// Stores an account's secret, then its row, so that a row is never without a secret.
@@ -323,6 +326,20 @@ impl Accounts {
             name: name.clone(),
             source,
         })
+    }
+
+    async fn read_row(&self, name: &AccountName, vendor: Vendor) -> Result<Account, Error> {
+        let account = self
+            .rows
+            .get(name)
+            .await
+            .map_err(|source| Error::Table {
+                name: name.clone(),
+                source,
+            })?
+            .ok_or_else(|| Error::Unknown(name.clone()))?;
+        check_vendor(&account, vendor)?;
+        Ok(account)
     }
 
     async fn read_secret(&self, vendor: Vendor, name: &AccountName) -> Result<Credential, Error> {

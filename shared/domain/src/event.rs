@@ -10,6 +10,9 @@ use crate::id::{EventKey, WorkflowId};
 /// how a workflow that would start itself is noticed.
 pub const WORKFLOW_CHAIN: &str = "workflowchain";
 
+/// The extension attribute that names the endpoint by which an event came whose source the sender chose.
+pub const ENDPOINT: &str = "endpoint";
+
 /// An event in the CloudEvents 1.0 JSON format. The bus carries it as the `detail`.
 ///
 /// Source: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>
@@ -43,8 +46,12 @@ pub struct CloudEvent {
 
 impl CloudEvent {
     /// The key under which this event is stored and recognised when it is delivered again.
+    ///
+    /// `source` and `id` are what CloudEvents calls unique. Where the sender chooses the source, the endpoint
+    /// counts as well: one sender could otherwise take the place of another one's event.
     pub fn key(&self) -> EventKey {
-        EventKey::derive(&self.source, &self.id)
+        let endpoint = self.extensions.get(ENDPOINT).and_then(Value::as_str);
+        EventKey::derive(&self.source, &self.id, endpoint)
     }
 
     /// The workflows whose runs led to this event, oldest first.

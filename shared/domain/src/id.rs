@@ -166,9 +166,12 @@ fn derive(prefix: &str, parts: &[&str]) -> String {
 }
 
 impl EventKey {
-    /// The key of the event with this CloudEvents `source` and `id`.
-    pub fn derive(source: &str, id: &str) -> Self {
-        Self(derive("ev_", &[source, id]))
+    /// The key of the event with this CloudEvents `source` and `id`, and with the endpoint that it came by
+    /// where the sender chose the source.
+    pub fn derive(source: &str, id: &str, endpoint: Option<&str>) -> Self {
+        let mut parts = vec![source, id];
+        parts.extend(endpoint);
+        Self(derive("ev_", &parts))
     }
 }
 
@@ -200,7 +203,7 @@ mod tests {
 
     #[test]
     fn derived_keys_pass_their_own_rule_and_repeat() {
-        let event = EventKey::derive("/endpoints/survey", "SV_1:R_2");
+        let event = EventKey::derive("/endpoints/survey", "SV_1:R_2", None);
         let workflow = WorkflowId::parse("follow-up").unwrap();
         let run = RunId::derive(&event, &workflow);
         let task = TaskKey::derive(&run, &TaskName::parse("incident").unwrap());
@@ -213,7 +216,10 @@ mod tests {
 
     #[test]
     fn parts_of_a_key_do_not_run_into_each_other() {
-        assert_ne!(EventKey::derive("ab", "c"), EventKey::derive("a", "bc"));
+        assert_ne!(
+            EventKey::derive("ab", "c", None),
+            EventKey::derive("a", "bc", None)
+        );
     }
 
     #[test]

@@ -102,6 +102,9 @@ pub struct Run {
     pub chain: Vec<WorkflowId>,
     /// Where the run stands.
     pub state: RunState,
+    /// How often it was retried by hand.
+    #[serde(default)]
+    pub reopened: u32,
     /// When it was created.
     pub started_at: Timestamp,
     /// When its last task ended.
@@ -137,7 +140,13 @@ pub struct TaskRun {
     pub state: TaskState,
     /// How many attempts have begun.
     pub attempts_begun: u32,
-    /// When the first attempt began.
+    /// How many of them began before the last retry by hand.
+    #[serde(default)]
+    pub attempts_before: u32,
+    /// When the first attempt of all began; what may have been done is looked for from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_ever_at: Option<Timestamp>,
+    /// When the first attempt began, since the last retry by hand; the time for retries counts from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_attempt_at: Option<Timestamp>,
     /// When the next attempt may begin, while retrying.
@@ -185,6 +194,19 @@ pub struct Attempt {
     pub calls: Vec<VendorCall>,
 }
 
+impl AttemptOutcome {
+    /// The text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Retry => "retry",
+            Self::Reconcile => "reconcile",
+            Self::GaveUp => "gave_up",
+            Self::RanOutOfTime => "ran_out_of_time",
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -219,6 +241,12 @@ pub struct VendorCall {
     pub sent: Option<Value>,
 }
 
+/// The input of a task, with its draft, in bytes of JSON. A row holds 400 kB, and what came of the attempts
+/// must fit as well.
+pub const MOST_INPUT_BYTES: usize = 250_000;
+/// The inputs of all tasks of a run, which are written in one transaction of 4 MB.
+pub const MOST_RUN_BYTES: usize = 3_000_000;
+
 /// What [`settle`] changed.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settled {
@@ -251,6 +279,7 @@ pub fn begin(
         revision,
         chain,
         state: RunState::Running,
+        reopened: 0,
         started_at: now,
         finished_at: None,
         trace,
@@ -280,6 +309,8 @@ fn new_task(run: &RunId, position: u32, task: &Task) -> TaskRun {
         input: None,
         state: TaskState::Waiting,
         attempts_begun: 0,
+        attempts_before: 0,
+        first_ever_at: None,
         first_attempt_at: None,
         next_attempt_at: None,
         lease_until: None,
@@ -395,10 +426,35 @@ fn next_state(
         ));
     };
     let rendered = piped_text::render_value(&task.draft, &context(run, tasks, event));
-    Some(match rendered {
-        Ok(input) => Next::Request(input),
-        Err(error) => Next::Fail(format!("the piped text cannot be filled in: {error}")),
+    let input = match rendered {
+        Ok(input) => input,
+        Err(error) => {
+            return Some(Next::Fail(format!(
+                "the piped text cannot be filled in: {error}"
+            )));
+        }
+    };
+    let bytes = bytes_of(&input) + bytes_of(&task.draft);
+    let others: usize = tasks
+        .iter()
+        .filter_map(|other| other.input.as_ref())
+        .map(bytes_of)
+        .sum();
+    Some(if bytes > MOST_INPUT_BYTES {
+        Next::Fail(format!(
+            "with the piped text filled in the task takes {bytes} bytes, and at most {MOST_INPUT_BYTES} can be kept: shorten it with the filter `truncate`"
+        ))
+    } else if others + bytes > MOST_RUN_BYTES {
+        Next::Fail(format!(
+            "the tasks of this run take more than {MOST_RUN_BYTES} bytes together, which cannot be kept"
+        ))
+    } else {
+        Next::Request(input)
     })
+}
+
+fn bytes_of(value: &Value) -> usize {
+    value.to_string().len()
 }
 
 fn ended_word(state: TaskState) -> &'static str {
@@ -484,6 +540,7 @@ pub fn reopen(tasks: &mut [TaskRun]) -> Vec<TaskName> {
         // The budget for retries begins anew; what earlier attempts may have done is not forgotten.
         task.look_first = task.look_first || task.attempts_begun > 0;
         task.first_attempt_at = None;
+        task.attempts_before = task.attempts_begun;
         task.next_attempt_at = None;
         changed.push(task.name.clone());
     }

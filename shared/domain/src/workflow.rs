@@ -13,6 +13,8 @@ use crate::task::TaskKind;
 
 /// A run is created in one transaction, which holds 100 items.
 pub const MOST_TASKS: usize = 50;
+/// A definition in bytes of JSON: it is kept in one row, and each task's part of it in the row of the task.
+pub const MOST_BYTES: usize = 200_000;
 /// Each pair of type and subject is a row of the listeners' index, written in one transaction.
 pub const MOST_LISTENERS: usize = 40;
 
@@ -167,6 +169,13 @@ impl Workflow {
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
         self.check_trigger(&mut problems);
+        let bytes = serde_json::to_string(self).map_or(0, |json| json.len());
+        if bytes > MOST_BYTES {
+            problems.push((
+                String::new(),
+                format!("found a definition of {bytes} bytes, expected at most {MOST_BYTES}"),
+            ));
+        }
         if self.tasks.is_empty() || self.tasks.len() > MOST_TASKS {
             problems.push((
                 "tasks".to_owned(),

@@ -34,7 +34,8 @@ pub enum Verdict {
     After(Duration),
     /// Our own side did not answer: it comes again, later each time.
     OwnTrouble,
-    /// It cannot be read: it comes again until the queue moves it to its dead-letter queue.
+    /// It can never be handled: it comes again at once, until the queue moves it to its dead-letter queue,
+    /// which raises the alarm.
     Unreadable,
 }
 
@@ -77,7 +78,7 @@ impl Queue {
                 Verdict::Finished => None,
                 Verdict::After(delay) => Some((message, Some(delay))),
                 Verdict::OwnTrouble => Some((message, own_trouble_delay(message))),
-                Verdict::Unreadable => Some((message, None)),
+                Verdict::Unreadable => Some((message, Some(Duration::ZERO))),
             })
             .collect();
         self.hide(&again).await;

@@ -1,16 +1,19 @@
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{Run, TaskRun};
 
 use crate::Error;
 use crate::events::{self, EventRecord};
 use crate::item::Item;
-use crate::runs::{put_new, run_row, task_row, transact};
+use crate::runs::{Written, put_new, run_row, task_row, transact};
 
 /// A transaction holds 100 items and 4 MB; some room is left for names and conditions.
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
 const MOST_WRITES: usize = 100;
 const MOST_BYTES: usize = 3_500_000;
+
+const OPERATION: &str = "storing an event and its runs";
 
 /// The way in for new events: writes an event, its decisions and its runs together, over both tables.
 #[derive(Debug, Clone)]
@@ -59,12 +62,12 @@ impl Intake {
         event: &EventRecord,
         runs: &[(Run, Vec<TaskRun>)],
     ) -> Result<Begun, Error> {
-        const OPERATION: &str = "storing an event and its runs";
         let event_row = events::write(OPERATION, event, self.event_days)?;
         // What does not fit beside the event goes ahead of it, run by run.
         let mut room = MOST_WRITES - 1;
         let mut bytes_left = MOST_BYTES.saturating_sub(size(&event_row));
-        let mut last = vec![put_new(&self.events_table, "event", event_row)?];
+        let event_write = put_new(&self.events_table, "event", event_row)?;
+        let mut beside = Vec::new();
         for (run, tasks) in runs {
             let mut rows = vec![run_row(OPERATION, run, self.run_days)?];
             for task in tasks {
@@ -78,17 +81,40 @@ impl Intake {
             if writes.len() <= room && bytes <= bytes_left {
                 room -= writes.len();
                 bytes_left -= bytes;
-                last.extend(writes);
+                beside.push(writes);
             } else {
-                // Refused means that an earlier, interrupted call has written the run.
-                let _written_now: bool = transact(&self.client, OPERATION, writes).await?;
+                self.put_ahead(writes).await?;
             }
         }
-        Ok(if transact(&self.client, OPERATION, last).await? {
-            Begun::Created
-        } else {
-            Begun::Repeated
-        })
+        let together: Vec<TransactWriteItem> = std::iter::once(&event_write)
+            .chain(beside.iter().flatten())
+            .cloned()
+            .collect();
+        match transact(&self.client, OPERATION, together).await? {
+            Written::All => return Ok(Begun::Created),
+            Written::Nothing {
+                first_refused: true,
+            } => return Ok(Begun::Repeated),
+            Written::Nothing {
+                first_refused: false,
+            } => {}
+        }
+        // An interrupted call has written one of these runs, and decided otherwise about what fits.
+        for writes in beside {
+            self.put_ahead(writes).await?;
+        }
+        Ok(
+            match transact(&self.client, OPERATION, vec![event_write]).await? {
+                Written::All => Begun::Created,
+                Written::Nothing { .. } => Begun::Repeated,
+            },
+        )
+    }
+
+    /// Writes a run without its event. Refused means that an earlier, interrupted call has written it.
+    async fn put_ahead(&self, writes: Vec<TransactWriteItem>) -> Result<(), Error> {
+        let _written_now: Written = transact(&self.client, OPERATION, writes).await?;
+        Ok(())
     }
 }
 

@@ -18,7 +18,7 @@ pub use error::Error;
 pub use events::{Decision, EventRecord, Events, Outcome};
 pub use intake::{Begun, Intake};
 pub use runs::{AttemptEnd, Claim, Runs};
-pub use workflows::{Applied, StoredWorkflow, Workflows};
+pub use workflows::{Applied, Listening, StoredWorkflow, Unreadable, Workflows};
 
 /// The client that every table takes.
 pub use aws_sdk_dynamodb::Client;

@@ -183,7 +183,8 @@ impl Runs {
             .update_expression(
                 "SET #state = :running, lease_owner = :owner, lease_until = :lease_until, \
                  attempts_begun = if_not_exists(attempts_begun, :none) + :one, \
-                 first_attempt_at = if_not_exists(first_attempt_at, :now) REMOVE next_attempt_at",
+                 first_attempt_at = if_not_exists(first_attempt_at, :now), \
+                 first_ever_at = if_not_exists(first_ever_at, :now) REMOVE next_attempt_at",
             )
             .condition_expression(
                 "#state = :requested OR (#state = :retrying AND next_attempt_at <= :now) \
@@ -220,6 +221,7 @@ impl Runs {
         task.state = TaskState::Running;
         task.attempts_begun += 1;
         task.first_attempt_at = task.first_attempt_at.or(Some(now));
+        task.first_ever_at = task.first_ever_at.or(Some(now));
         task.next_attempt_at = None;
         task.lease_until = Some(lease_until);
         Ok(Claim::Claimed(Box::new(task)))
@@ -345,7 +347,7 @@ impl Runs {
                 )?,
             );
         }
-        if writes.is_empty() || transact(&self.client, OPERATION, writes).await? {
+        if writes.is_empty() || transact(&self.client, OPERATION, writes).await? == Written::All {
             Ok(())
         } else {
             Err(Error::Conflict {
@@ -360,15 +362,19 @@ impl Runs {
     /// `Conflict` when the run is not failed any more: somebody else was faster.
     pub async fn reopen(&self, run: &Run, changed: &[(&TaskRun, TaskState)]) -> Result<(), Error> {
         const OPERATION: &str = "reopening a run";
-        let mut writes = vec![self.update_run(
-            Update::builder().update_expression("SET #state = :state REMOVE finished_at"),
-            run,
-            RunState::Failed,
-        )?];
+        let mut writes = vec![
+            self.update_run(
+                Update::builder()
+                    .update_expression("SET #state = :state, reopened = :next REMOVE finished_at")
+                    .expression_attribute_values(":next", number(run.reopened + 1)),
+                run,
+                RunState::Failed,
+            )?,
+        ];
         for (task, before) in changed {
             writes.push(self.move_task(OPERATION, task, *before)?);
         }
-        if transact(&self.client, OPERATION, writes).await? {
+        if transact(&self.client, OPERATION, writes).await? == Written::All {
             Ok(())
         } else {
             Err(Error::Conflict {
@@ -387,8 +393,10 @@ impl Runs {
             .table_name(&self.table)
             .key("pk", text(run.id.as_str()))
             .key("sk", text(RUN))
-            .condition_expression("#state = :before")
+            // A run that was reopened after it was read is another one, although it looks the same.
+            .condition_expression("#state = :before AND reopened = :reopened")
             .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":reopened", number(run.reopened))
             .expression_attribute_values(":state", text(run.state.as_str()))
             .expression_attribute_values(":before", text(before.as_str()))
             .build()
@@ -413,7 +421,13 @@ impl Runs {
             .expression_attribute_values(":before", state(before))
             .expression_attribute_values(":state", state(task.state))
             .expression_attribute_values(":look_first", AttributeValue::Bool(task.look_first));
-        let mut set = vec!["#state = :state", "look_first = :look_first"];
+        update =
+            update.expression_attribute_values(":attempts_before", number(task.attempts_before));
+        let mut set = vec![
+            "#state = :state",
+            "look_first = :look_first",
+            "attempts_before = :attempts_before",
+        ];
         let mut remove = vec!["next_attempt_at"];
         match &task.input {
             Some(input) => {
@@ -445,34 +459,45 @@ impl Runs {
     }
 }
 
-/// Writes all or nothing; `false` when a condition does not hold.
+/// What came of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// All of it is written.
+    All,
+    /// Nothing is written, because a condition does not hold.
+    Nothing {
+        /// Whether the first write's condition is among those.
+        first_refused: bool,
+    },
+}
+
+/// Writes all or nothing.
 pub(crate) async fn transact(
     client: &Client,
     operation: &'static str,
     writes: Vec<TransactWriteItem>,
-) -> Result<bool, Error> {
-    match client
+) -> Result<Written, Error> {
+    let sent = client
         .transact_write_items()
         .set_transact_items(Some(writes))
         .send()
-        .await
-    {
-        Ok(_) => Ok(true),
-        Err(error) => {
-            let refused = match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
-                    .cancellation_reasons()
-                    .iter()
-                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")),
-                Some(_) | None => false,
-            };
-            if refused {
-                Ok(false)
-            } else {
-                Err(Error::unavailable(operation)(error))
-            }
-        }
+        .await;
+    let Err(error) = sent else {
+        return Ok(Written::All);
+    };
+    let refused: Vec<bool> = match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
+            .cancellation_reasons()
+            .iter()
+            .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
+            .collect(),
+        Some(_) | None => Vec::new(),
+    };
+    if refused.contains(&true) {
+        let first_refused = refused.first() == Some(&true);
+        return Ok(Written::Nothing { first_refused });
     }
+    Err(Error::unavailable(operation)(error))
 }
 
 pub(crate) fn put_new(table: &str, key: &str, row: Item) -> Result<TransactWriteItem, Error> {
@@ -500,6 +525,7 @@ pub(crate) fn run_row(
         ("started_at".to_owned(), text(started_at)),
         ("day".to_owned(), text(day)),
         ("state".to_owned(), text(run.state.as_str())),
+        ("reopened".to_owned(), number(run.reopened)),
         ("document".to_owned(), json(operation, "run", run)?),
         (
             "expires_at".to_owned(),
@@ -579,6 +605,7 @@ fn read_run(operation: &'static str, item: &Item) -> Result<Run, Error> {
     let mut run: Run = reader.required_json("document")?;
     run.state = reader.word("state")?.unwrap_or(run.state);
     run.finished_at = reader.time("finished_at")?;
+    run.reopened = reader.number("reopened")?.unwrap_or(0);
     Ok(run)
 }
 
@@ -588,6 +615,8 @@ fn read_task(operation: &'static str, item: &Item) -> Result<TaskRun, Error> {
     task.state = reader.word("state")?.unwrap_or(task.state);
     task.input = reader.json("input")?;
     task.attempts_begun = reader.number("attempts_begun")?.unwrap_or(0);
+    task.attempts_before = reader.number("attempts_before")?.unwrap_or(0);
+    task.first_ever_at = reader.time("first_ever_at")?;
     task.first_attempt_at = reader.time("first_attempt_at")?;
     task.next_attempt_at = reader.time("next_attempt_at")?;
     task.lease_until = reader.time("lease_until")?;

@@ -21,6 +21,26 @@ pub struct StoredWorkflow {
     pub applied_at: Timestamp,
 }
 
+/// The workflows that listen to an event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listening {
+    /// Those that can be evaluated, by id.
+    pub workflows: Vec<StoredWorkflow>,
+    /// Those whose row cannot be read, as when a newer command line applied what this version does not know.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A workflow whose row cannot be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unreadable {
+    /// The workflow.
+    pub id: WorkflowId,
+    /// Its revision.
+    pub revision: u32,
+    /// Why, without the row's values.
+    pub problem: String,
+}
+
 /// What applying a definition did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
@@ -68,12 +88,8 @@ impl Workflows {
     /// the number of workflows.
     ///
     /// # Errors
-    /// Retry, but for a corrupt row.
-    pub async fn listening(
-        &self,
-        kind: &str,
-        subject: Option<&str>,
-    ) -> Result<Vec<StoredWorkflow>, Error> {
+    /// Retry. A row that cannot be read is no error: it must not keep the others from running.
+    pub async fn listening(&self, kind: &str, subject: Option<&str>) -> Result<Listening, Error> {
         const OPERATION: &str = "finding the workflows that listen";
         let partition = listener_partition(kind);
         let to_all = self.query(OPERATION, partition.clone(), Some("*#".to_owned()));
@@ -86,12 +102,17 @@ impl Workflows {
                 all
             }
         };
-        let mut workflows = found
-            .iter()
-            .map(|item| read(OPERATION, item))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut listening = Listening::default();
+        for item in &found {
+            match read(OPERATION, item) {
+                Ok(stored) => listening.workflows.push(stored),
+                Err(error) => listening
+                    .unreadable
+                    .push(unreadable(OPERATION, item, &error)?),
+            }
+        }
         // `#` may be part of a subject, so the prefix alone proves nothing.
-        workflows.retain(|stored| {
+        listening.workflows.retain(|stored| {
             stored.workflow.listeners().iter().any(|listener| {
                 listener.kind == kind
                     && listener
@@ -100,9 +121,13 @@ impl Workflows {
                         .is_none_or(|own| Some(own) == subject)
             })
         });
-        workflows.sort_by(|a, b| a.workflow.id.cmp(&b.workflow.id));
-        workflows.dedup_by(|a, b| a.workflow.id == b.workflow.id);
-        Ok(workflows)
+        listening
+            .workflows
+            .sort_by(|a, b| a.workflow.id.cmp(&b.workflow.id));
+        listening
+            .workflows
+            .dedup_by(|a, b| a.workflow.id == b.workflow.id);
+        Ok(listening)
     }
 
     /// One workflow as it is now.
@@ -371,5 +396,24 @@ fn read(operation: &'static str, item: &Item) -> Result<StoredWorkflow, Error> {
         workflow: reader.required_json("document")?,
         revision: reader.number("revision")?.unwrap_or(0),
         applied_at: reader.time("applied_at")?.unwrap_or(Timestamp::UNIX_EPOCH),
+    })
+}
+
+/// Names the workflow of a listener's row by its key, which ends in the id.
+fn unreadable(operation: &'static str, item: &Item, error: &Error) -> Result<Unreadable, Error> {
+    let reader = Reader { operation, item };
+    let id = reader
+        .text("sk")?
+        .and_then(|key| key.rsplit('#').next())
+        .unwrap_or_default();
+    let id = WorkflowId::parse(id).map_err(|problem| Error::Corrupt {
+        operation,
+        what: "sk",
+        problem: problem.to_string(),
+    })?;
+    Ok(Unreadable {
+        id,
+        revision: reader.number("revision")?.unwrap_or(0),
+        problem: error.to_string(),
     })
 }

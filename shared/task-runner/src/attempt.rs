@@ -91,7 +91,9 @@ pub(crate) async fn make<C: Connector>(
     let work = connect_and_perform(connector, accounts, task, now);
     tokio::time::timeout(time, work).await.unwrap_or_else(|_| {
         Err(Failed {
-            disposition: Disposition::RECONCILE,
+            disposition: Disposition::Reconcile {
+                after: Some(SETTLING),
+            },
             reason: format!(
                 "no end after {} s; the attempt was broken off",
                 time.as_secs()
@@ -101,6 +103,10 @@ pub(crate) async fn make<C: Connector>(
         })
     })
 }
+
+/// How long a vendor may still be at work on a call that nobody listens to any more. A look that comes
+/// earlier could find nothing, and make a second record.
+pub(crate) const SETTLING: Duration = Duration::from_secs(30);
 
 async fn connect_and_perform<C: Connector>(
     connector: &C,
@@ -160,10 +166,10 @@ async fn connect_and_perform<C: Connector>(
     }
 }
 
-/// The attempts before a retry by hand count as well: an effect of one of them is looked for, too.
+/// Attempts before a retry by hand, and those that died without a word, count as well: an effect of one of
+/// them is looked for, too.
 fn first_attempt_at(task: &TaskRun, now: Timestamp) -> Timestamp {
-    let recorded = task.attempts.iter().map(|attempt| attempt.started_at);
-    recorded.chain(task.first_attempt_at).min().unwrap_or(now)
+    task.first_ever_at.unwrap_or(now)
 }
 
 fn account_failed(error: accounts::Error) -> Failed {
@@ -247,7 +253,9 @@ pub(crate) fn conclude(
     };
     let first = task.first_attempt_at.unwrap_or(started_at);
     let elapsed = Duration::try_from(ended_at.duration_since(first)).unwrap_or_default();
-    let delay = policy.delay(task.attempts_begun, elapsed, asked, task.key.seed());
+    // After a retry by hand the pace begins anew.
+    let attempts = task.attempts_begun.saturating_sub(task.attempts_before);
+    let delay = policy.delay(attempts, elapsed, asked, task.key.seed());
     if let Some(at) = delay.and_then(|delay| ended_at.checked_add(delay).ok()) {
         let end = AttemptEnd::Retry {
             at,
@@ -312,6 +320,8 @@ mod tests {
             input: Some(json!({"comment": "x"})),
             state: TaskState::Running,
             attempts_begun: 3,
+            attempts_before: 0,
+            first_ever_at: Some(at("2026-07-14T00:59:00Z")),
             first_attempt_at: Some(at("2026-07-14T00:59:00Z")),
             next_attempt_at: None,
             lease_until: None,
@@ -552,14 +562,15 @@ mod tests {
                 updated_at: at(STARTED),
             };
             let row = serde_json::to_string(&row).unwrap();
-            let row = Step::json(200, json!({"Item": {"document": {"S": row}}}));
-            let secrets = secrets.iter().map(|token| {
+            // Each time both are read: the row, then the secret.
+            let answers = secrets.iter().flat_map(|token| {
                 let secret = json!({"kind": "bearer", "token": token}).to_string();
-                Step::json(200, json!({"SecretString": secret}))
+                [
+                    Step::json(200, json!({"Item": {"document": {"S": row}}})),
+                    Step::json(200, json!({"SecretString": secret})),
+                ]
             });
-            let server = Server::start([row].into_iter().chain(secrets))
-                .await
-                .unwrap();
+            let server = Server::start(answers).await.unwrap();
             let key = Credentials::new("id", "key", None, None, "test");
             let aws = startup::AwsConfig::builder()
                 .behavior_version(BehaviorVersion::latest())
@@ -595,7 +606,12 @@ mod tests {
         let connector = Scripted::default();
         let failed = connector.make(&task(), &["old"]).await.unwrap_err();
         assert_eq!(connector.looked_first(), [false]);
-        assert_eq!(failed.disposition, Disposition::RECONCILE);
+        assert_eq!(
+            failed.disposition,
+            Disposition::Reconcile {
+                after: Some(SETTLING)
+            }
+        );
         assert!(failed.reason.contains("no end after 2 s"));
         assert!(!failed.unauthorized);
     }
@@ -641,20 +657,23 @@ mod tests {
     }
 
     #[test]
-    fn attempts_before_a_retry_by_hand_count_for_the_first() {
-        let (now, early) = (at(STARTED), at("2026-07-12T08:00:00Z"));
-        let recorded = conclude(&POLICY, &task(), early, early, Ok(done())).0;
-        for (first_attempt_at, attempts, expected) in [
-            (None, vec![], now),
-            (task().first_attempt_at, vec![], at("2026-07-14T00:59:00Z")),
-            (task().first_attempt_at, vec![recorded], early),
-        ] {
-            let task = TaskRun {
-                first_attempt_at,
-                attempts,
-                ..task()
-            };
-            assert_eq!(super::first_attempt_at(&task, now), expected);
-        }
+    fn attempts_before_a_retry_by_hand_count_for_the_look_and_not_for_the_pace() {
+        let task = TaskRun {
+            first_ever_at: Some(at("2026-07-12T08:00:00Z")),
+            first_attempt_at: Some(at(STARTED)),
+            attempts_before: 2,
+            ..task()
+        };
+        assert_eq!(
+            first_attempt_at(&task, at(STARTED)),
+            at("2026-07-12T08:00:00Z")
+        );
+        let ended = at(STARTED);
+        let result = Err(failed(Disposition::RETRY));
+        let (_, end) = conclude(&RetryPolicy::TASK, &task, ended, ended, result);
+        let AttemptEnd::Retry { at: next, .. } = end else {
+            panic!("{end:?}")
+        };
+        assert!(next.duration_since(ended).as_secs() <= 5, "{next}");
     }
 }

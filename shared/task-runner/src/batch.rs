@@ -18,7 +18,7 @@ use crate::attempt::{self, Connector};
 /// How long before the function's end an attempt is broken off, so that what came of it can be stored.
 const RESERVE: Duration = Duration::from_secs(3);
 /// How much longer than the function a claim lives.
-const LEASE_MARGIN: Duration = Duration::from_secs(1);
+const LEASE_MARGIN: Duration = attempt::SETTLING;
 
 /// The names of what a task function uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +116,10 @@ impl<C: Connector> Runner<C> {
             .claim_and_attempt(&run, &task, &owner, context)
             .instrument(span);
         attempted.await.unwrap_or_else(|trouble| {
+            if trouble.is_permanent() {
+                tracing::error!(run.id = %run, task.name = %task, error = startup::chain(&trouble), "task cannot be handled");
+                return Verdict::Unreadable;
+            }
             tracing::warn!(run.id = %run, task.name = %task, error = startup::chain(&trouble), "task put off");
             Verdict::OwnTrouble
         })
@@ -158,7 +162,7 @@ impl<C: Connector> Runner<C> {
         attempt::make_room(&mut task.attempts, &mut attempt);
         let status = attempt.calls.last().and_then(|call| call.status);
         let calls = attempt.calls.len();
-        let message = attempt.message.clone();
+        let outcome = attempt.outcome;
         self.runs.end_attempt(&task, owner, attempt, &end).await?;
         let (state, verdict) = match end {
             AttemptEnd::Succeeded { .. } => (TaskState::Succeeded, Verdict::Finished),
@@ -176,7 +180,7 @@ impl<C: Connector> Runner<C> {
             vendor.status = status,
             vendor.calls = calls,
             duration_ms = ended_at.as_millisecond() - started_at.as_millisecond(),
-            reason = message,
+            outcome = outcome.as_str(),
             "attempt ended"
         );
         self.announce(&task).await?;
@@ -197,6 +201,15 @@ enum Trouble {
     Store(#[from] store::Error),
     #[error("the end of the task is stored, but the bus did not take the message: {0}")]
     Bus(String),
+}
+
+impl Trouble {
+    fn is_permanent(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_permanent(),
+            Self::Bus(_) => false,
+        }
+    }
 }
 
 /// Longer than the function can live: whoever finds the lease over finds nobody at work.
@@ -233,12 +246,12 @@ mod tests {
     fn attempt_ends_before_the_function_and_the_lease_after_it() {
         // Milliseconds: left for the function, for an attempt, and for the lease.
         for (left, attempt, lease) in [
-            (30_000, 27_000, 31_000),
-            (3_001, 1, 4_001),
-            (3_000, 0, 4_000),
-            (1, 0, 4_000),
-            (0, 0, 4_000),
-            (-5_000, 0, 4_000),
+            (30_000, 27_000, 60_000),
+            (3_001, 1, 33_001),
+            (3_000, 0, 33_000),
+            (1, 0, 33_000),
+            (0, 0, 33_000),
+            (-5_000, 0, 33_000),
         ] {
             let (context, now) = with_left(left);
             assert_eq!(

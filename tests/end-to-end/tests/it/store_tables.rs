@@ -384,6 +384,7 @@ async fn workflow_is_found_by_what_it_listens_to_and_by_nothing_else() {
     let found = async |kind: &str, subject: Option<&str>| -> Vec<String> {
         let found = workflows.listening(kind, subject).await.unwrap();
         found
+            .workflows
             .iter()
             .map(|stored| stored.workflow.id.to_string())
             .collect()

@@ -1,0 +1,206 @@
+//! Accounts against a local stand-in for the table and for Secrets Manager.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise, in its helpers too"
+)]
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use accounts::{Accounts, Connected, Credential, Error};
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use domain::{Account, AccountName, Vendor};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+/// What the services hold, and what they were asked.
+#[derive(Debug, Default)]
+struct Aws {
+    row: Option<Account>,
+    secret: Option<String>,
+    calls: Vec<String>,
+}
+
+impl Aws {
+    /// What `accounts put` leaves.
+    fn put(&mut self, vendor: Vendor, instance: &str, token: &str, at: Timestamp) {
+        self.row = Some(Account {
+            name: name(),
+            vendor,
+            instance: instance.to_owned(),
+            updated_at: at,
+        });
+        self.secret = Some(json!({"kind": "bearer", "token": token}).to_string());
+    }
+
+    fn answer(&mut self, operation: &str) -> (StatusCode, Value) {
+        self.calls.push(operation.to_owned());
+        let answer = match operation {
+            "GetItem" => self.row.as_ref().map_or(json!({}), |row| {
+                let document = json!(row).to_string();
+                json!({"Item": {"name": {"S": row.name}, "document": {"S": document}}})
+            }),
+            "GetSecretValue" => json!({"Name": "x", "SecretString": self.secret}),
+            other => panic!("{other} is not expected"),
+        };
+        (StatusCode::OK, answer)
+    }
+}
+
+async fn serve(State(aws): State<Arc<Mutex<Aws>>>, headers: HeaderMap) -> (StatusCode, String) {
+    let target = headers["x-amz-target"].to_str().unwrap();
+    let operation = target.rsplit('.').next().unwrap();
+    let (status, answer) = aws.lock().unwrap().answer(operation);
+    (status, answer.to_string())
+}
+
+struct Fixture {
+    aws: Arc<Mutex<Aws>>,
+    accounts: Accounts,
+    now: Timestamp,
+}
+
+impl Fixture {
+    /// With the account at `first`, proven by the token `one`.
+    async fn new() -> Self {
+        let aws = Arc::new(Mutex::new(Aws::default()));
+        let app = Router::new().fallback(serve).with_state(Arc::clone(&aws));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "id", "key", None, None, "test",
+            )))
+            .retry_config(RetryConfig::disabled())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(url)
+            .build();
+        let rows = store::Accounts::new(store::Client::new(&config), "accounts".to_owned());
+        let secrets = accounts::Client::new(&config);
+        let fixture = Self {
+            aws,
+            accounts: Accounts::new(rows, secrets, "closedloop".to_owned()),
+            now: "2026-11-21T12:00:00Z".parse().unwrap(),
+        };
+        fixture.put("first", "one");
+        fixture
+    }
+
+    fn aws(&self) -> MutexGuard<'_, Aws> {
+        self.aws.lock().unwrap()
+    }
+
+    fn put(&self, instance: &str, token: &str) {
+        self.aws().put(Vendor::Zendesk, instance, token, self.now);
+    }
+
+    fn wait(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+        self.aws().calls.clear();
+    }
+
+    async fn connect(&self) -> Result<Arc<Connected>, Error> {
+        self.accounts
+            .connect(&name(), Vendor::Zendesk, self.now)
+            .await
+    }
+
+    async fn reconnect(&self, refused: &Connected) -> Result<Option<Arc<Connected>>, Error> {
+        self.accounts.reconnect(refused, self.now).await
+    }
+}
+
+fn name() -> AccountName {
+    AccountName::parse("support").unwrap()
+}
+
+/// Instance and token.
+fn seen(connected: &Connected) -> (&str, &str) {
+    match &connected.credential {
+        Credential::Bearer { token } => (&connected.account.instance, token.expose_secret()),
+        other @ (Credential::Basic { .. } | Credential::ApiToken { .. }) => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn account_that_stays_the_same_costs_one_look_at_its_row_a_minute() {
+    let mut fixture = Fixture::new().await;
+    for (wait, asked) in [
+        (0, vec!["GetItem", "GetSecretValue"]),
+        (59, vec![]),
+        (1, vec!["GetItem"]),
+        (59, vec![]),
+    ] {
+        fixture.wait(wait);
+        assert_eq!(seen(&fixture.connect().await.unwrap()), ("first", "one"));
+        assert_eq!(fixture.aws().calls, asked, "after {wait} s more");
+    }
+}
+
+#[tokio::test]
+async fn changed_account_is_used_with_its_own_secret() {
+    let mut fixture = Fixture::new().await;
+    fixture.connect().await.unwrap();
+    fixture.wait(60);
+    fixture.put("second", "two");
+    assert_eq!(seen(&fixture.connect().await.unwrap()), ("second", "two"));
+    assert_eq!(fixture.aws().calls, ["GetItem", "GetSecretValue"]);
+}
+
+#[tokio::test]
+async fn refused_account_is_read_again_as_a_whole() {
+    for (instance, token) in [("second", "two"), ("second", "one"), ("first", "two")] {
+        let mut fixture = Fixture::new().await;
+        let refused = fixture.connect().await.unwrap();
+        fixture.wait(1);
+        fixture.put(instance, token);
+        let changed = fixture.reconnect(&refused).await.unwrap().unwrap();
+        assert_eq!(seen(&changed), (instance, token));
+        assert_eq!(fixture.aws().calls, ["GetItem", "GetSecretValue"]);
+        // The others of the batch, refused as well, and those that come later find it read.
+        fixture.wait(1);
+        let changed = fixture.reconnect(&refused).await.unwrap().unwrap();
+        assert_eq!(seen(&changed), (instance, token));
+        assert_eq!(seen(&fixture.connect().await.unwrap()), (instance, token));
+        assert!(fixture.aws().calls.is_empty(), "{instance} {token}");
+    }
+}
+
+#[tokio::test]
+async fn secret_that_was_changed_without_the_row_is_found_after_a_refusal() {
+    let fixture = Fixture::new().await;
+    let refused = fixture.connect().await.unwrap();
+    fixture.aws().secret = Some(r#"{"kind":"bearer","token":"two"}"#.to_owned());
+    let changed = fixture.reconnect(&refused).await.unwrap().unwrap();
+    assert_eq!(seen(&changed), ("first", "two"));
+}
+
+#[tokio::test]
+async fn refused_account_that_is_unchanged_is_not_worth_another_try() {
+    let fixture = Fixture::new().await;
+    let refused = fixture.connect().await.unwrap();
+    assert!(fixture.reconnect(&refused).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn refused_account_that_is_gone_or_of_another_vendor_is_not_used() {
+    let fixture = Fixture::new().await;
+    let refused = fixture.connect().await.unwrap();
+    fixture
+        .aws()
+        .put(Vendor::ServiceNow, "second", "two", fixture.now);
+    let error = fixture.reconnect(&refused).await.unwrap_err();
+    assert!(matches!(error, Error::WrongVendor { .. }), "{error}");
+    fixture.aws().row = None;
+    let error = fixture.reconnect(&refused).await.unwrap_err();
+    assert!(matches!(error, Error::Unknown(_)), "{error}");
+}
