@@ -6,6 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use domain::endpoint::Verification;
+use domain::event::ENDPOINT;
 use domain::{CloudEvent, EndpointName};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -19,8 +20,6 @@ use crate::request::{Request, is_json, media_type};
 const MAX_BATCH: usize = 100;
 const STRUCTURED: &str = "application/cloudevents+json";
 const BATCH: &str = "application/cloudevents-batch+json";
-/// The extension that names the endpoint: the source is the sender's own.
-const ENDPOINT: &str = "endpoint";
 /// Members of the JSON format that are not attributes.
 const DATA: &str = "data";
 const DATA_BASE64: &str = "data_base64";
