@@ -1,10 +1,9 @@
-//! The tables: one module each. Every write condition of the product is here.
+//! The tables: one module each, but for the two that hold named documents. Every write condition of the product is here.
 //!
 //! Nothing here decides anything: what is written was decided before, and a condition that does not hold
 //! is told to the caller as a fact.
 
-mod accounts;
-mod endpoints;
+mod documents;
 mod error;
 mod events;
 mod intake;
@@ -12,8 +11,7 @@ mod item;
 mod runs;
 mod workflows;
 
-pub use accounts::Accounts;
-pub use endpoints::Endpoints;
+pub use documents::{Accounts, Document, Documents, Endpoints, Operations};
 pub use error::Error;
 pub use events::{Decision, EventRecord, Events, Outcome};
 pub use intake::{Begun, Intake};
