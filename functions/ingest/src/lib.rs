@@ -69,8 +69,7 @@ const KEPT_FOR_ANSWER: Duration = Duration::from_secs(1);
 
 /// The time for a request, when the platform ends the function at `deadline` (milliseconds since 1970).
 pub fn time_for_request(deadline: u64, now: Timestamp) -> Duration {
-    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
-    Duration::from_millis(deadline.saturating_sub(now)).saturating_sub(KEPT_FOR_ANSWER)
+    startup::time_left(deadline, now).saturating_sub(KEPT_FOR_ANSWER)
 }
 
 /// Answers one request of the HTTP API. Every failure is an answer too: there is nothing left to retry

@@ -66,6 +66,21 @@ pub fn tracing() {
     }
 }
 
+/// How long the function may still run, when the platform ends it at `deadline` (milliseconds since 1970).
+///
+/// `cargo lambda watch` gives a duration for a deadline. Such a one, decades back, says nothing: the function
+/// then has [`TIME_WITHOUT_DEADLINE`].
+pub fn time_left(deadline: u64, now: Timestamp) -> Duration {
+    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    if deadline < now / 2 {
+        return TIME_WITHOUT_DEADLINE;
+    }
+    Duration::from_millis(deadline.saturating_sub(now))
+}
+
+/// The time of a function that does not know its deadline.
+pub const TIME_WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
 /// An error with its causes, for a log line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -106,6 +121,20 @@ pub async fn aws_config() -> AwsConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_is_left_until_the_deadline_and_some_where_there_is_none() {
+        let now = Timestamp::from_millisecond(1_795_262_400_000).unwrap();
+        for (deadline, left) in [
+            (1_795_262_410_250, Duration::from_millis(10_250)),
+            (1_795_262_400_000, Duration::ZERO),
+            (1_795_262_399_000, Duration::ZERO),
+            (600_000, TIME_WITHOUT_DEADLINE),
+            (0, TIME_WITHOUT_DEADLINE),
+        ] {
+            assert_eq!(time_left(deadline, now), left, "{deadline}");
+        }
+    }
 
     #[test]
     fn missing_variable_is_named() {

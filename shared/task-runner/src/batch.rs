@@ -224,8 +224,7 @@ fn time_for_attempt(context: &Context, now: Timestamp) -> Duration {
 }
 
 fn time_left(context: &Context, now: Timestamp) -> Duration {
-    let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
-    Duration::from_millis(u64::try_from(deadline.saturating_sub(now.as_millisecond())).unwrap_or(0))
+    startup::time_left(context.deadline, now)
 }
 
 #[cfg(test)]
