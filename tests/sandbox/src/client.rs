@@ -1,12 +1,14 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::control::{ClockJump, Release};
+use crate::control::{ClockJump, Deny, Release};
 use crate::credentials::{BearerToken, Rotation};
 use crate::fault::Fault;
+use crate::oauth::TokenRequests;
 use crate::record::{HeldRequest, RecordedRequest};
 
 /// The control API, called over HTTP, so that the sandbox may run in another process.
@@ -117,8 +119,8 @@ impl InstanceControl {
         self.list("/requests", "requests").await
     }
 
-    /// The state of a table (`incident`, ...; Zendesk: `tickets` or `users`), oldest first. ServiceNow records carry a
-    /// list `journal`, Zendesk tickets `comments` and `audits`.
+    /// The state of a table (`incident`, ...; Zendesk: `tickets`, `users`, `profiles` or `custom_objects/KEY`), oldest
+    /// first. ServiceNow records carry a list `journal`, Zendesk tickets `comments` and `audits`.
     ///
     /// # Errors
     ///
@@ -178,7 +180,7 @@ impl InstanceControl {
         Ok(())
     }
 
-    /// Makes every bearer token expire now.
+    /// Makes every access token expire now, those given and those issued; refresh tokens live on.
     ///
     /// # Errors
     ///
@@ -186,6 +188,37 @@ impl InstanceControl {
     pub async fn expire_tokens(&self) -> Result<(), ControlError> {
         self.call(reqwest::Method::POST, "/expire-tokens").await?;
         Ok(())
+    }
+
+    /// Ends every refresh token, as happens when somebody takes the permission back; access tokens live on.
+    ///
+    /// # Errors
+    ///
+    /// See [`ControlError`].
+    pub async fn revoke_grants(&self) -> Result<(), ControlError> {
+        self.call(reqwest::Method::POST, "/revoke-grants").await?;
+        Ok(())
+    }
+
+    /// Whether people who are asked for permission click "Deny" from now on.
+    ///
+    /// # Errors
+    ///
+    /// See [`ControlError`].
+    pub async fn deny(&self, deny: bool) -> Result<(), ControlError> {
+        self.send(reqwest::Method::POST, "/deny", Some(&Deny { deny }))
+            .await?;
+        Ok(())
+    }
+
+    /// How many requests for tokens reached the vendor, by `grant_type`; `other` stands for grants that don't exist.
+    ///
+    /// # Errors
+    ///
+    /// See [`ControlError`].
+    pub async fn token_requests(&self) -> Result<BTreeMap<String, TokenRequests>, ControlError> {
+        let mut answer = self.call(reqwest::Method::GET, "/oauth").await?;
+        serde_json::from_value(answer["token_requests"].take()).map_err(ControlError::Json)
     }
 
     /// Makes the instance accept one more bearer token.

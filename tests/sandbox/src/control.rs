@@ -20,6 +20,13 @@ pub(crate) struct ClockJump {
     pub(crate) seconds: u32,
 }
 
+/// Whether people click "Deny" from now on.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deny {
+    pub(crate) deny: bool,
+}
+
 /// Which held request to let go; all of them without an id.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,6 +153,18 @@ fn respond_for(
         ("POST", ["expire-tokens"]) => {
             instance.expire_tokens();
             Answer::empty(204)
+        }
+        ("POST", ["revoke-grants"]) => {
+            instance.revoke_grants();
+            Answer::empty(204)
+        }
+        ("POST", ["deny"]) => {
+            let Deny { deny } = parse(text)?;
+            instance.deny(deny);
+            Answer::empty(204)
+        }
+        ("GET", ["oauth"]) => {
+            Answer::json(200, json!({ "token_requests": instance.token_requests() }))
         }
         ("POST", ["bearer-tokens"]) => {
             let token: BearerToken = parse(text)?;

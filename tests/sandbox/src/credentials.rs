@@ -79,43 +79,42 @@ impl Presented {
 }
 
 /// An accepted bearer token with the moment at which it ends.
+#[derive(Clone)]
 pub(crate) struct IssuedToken {
-    token: Secret,
+    pub(crate) id: u64,
+    pub(crate) token: Secret,
+    /// `None` when it was given through the control API.
+    pub(crate) client_id: Option<String>,
     pub(crate) username: String,
     pub(crate) scope: String,
-    ends: Option<Timestamp>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) ends: Option<Timestamp>,
 }
 
 impl IssuedToken {
-    pub(crate) fn issue(config: BearerToken, first_user: &str, now: Timestamp) -> Self {
+    pub(crate) fn given(id: u64, config: BearerToken, first_user: &str, now: Timestamp) -> Self {
         let ends = config
             .expires_in
             .map(|seconds| now + SignedDuration::from_secs(i64::from(seconds)));
         Self {
+            id,
             token: config.token,
+            client_id: None,
             username: config.username.unwrap_or_else(|| first_user.to_owned()),
             scope: config.scope.unwrap_or_else(|| "read write".to_owned()),
+            created_at: now,
             ends,
         }
     }
 
-    pub(crate) fn expire(&mut self, now: Timestamp) {
-        self.ends = Some(now);
+    pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
+        self.ends.is_none_or(|ends| now < ends)
     }
-}
 
-/// The token's record, as long as it hasn't expired.
-pub(crate) fn valid_token<'a>(
-    tokens: &'a [IssuedToken],
-    given: &str,
-    now: Timestamp,
-) -> Option<&'a IssuedToken> {
-    // The newest record decides when a token was issued twice.
-    tokens
-        .iter()
-        .rev()
-        .find(|issued| issued.token.matches(given))
-        .filter(|issued| issued.ends.is_none_or(|ends| now < ends))
+    /// Whole seconds until it ends.
+    pub(crate) fn remaining(&self, now: Timestamp) -> Option<i64> {
+        Some(self.ends?.duration_since(now).as_secs())
+    }
 }
 
 #[cfg(test)]
@@ -139,10 +138,10 @@ mod tests {
             ..BearerToken::default()
         };
         let start = Timestamp::UNIX_EPOCH;
-        let issued = [IssuedToken::issue(token, "jo", start)];
+        let issued = IssuedToken::given(1, token, "jo", start);
         let at = |seconds| start + SignedDuration::from_secs(seconds);
-        assert!(valid_token(&issued, "t", at(9)).is_some());
-        assert!(valid_token(&issued, "t", at(10)).is_none());
-        assert!(valid_token(&issued, "other", start).is_none());
+        assert!(issued.is_valid(at(9)));
+        assert!(!issued.is_valid(at(10)));
+        assert_eq!(issued.remaining(at(7)), Some(3));
     }
 }

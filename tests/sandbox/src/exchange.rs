@@ -105,6 +105,17 @@ impl Answer {
         }
     }
 
+    pub(crate) fn text(status: u16, text: &str) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Body::Text {
+                content_type: "text/plain;charset=UTF-8",
+                text: text.to_owned(),
+            },
+        }
+    }
+
     pub(crate) fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self

@@ -137,7 +137,7 @@ pub enum Action {
     },
     /// Stores something else than was sent, and answers with what it stored, as business rules at the vendor do.
     Keep {
-        /// Fields written with these values, whatever was sent.
+        /// Fields written with these values, whatever was sent. A dot leads into a field: `attributes.tier`.
         #[serde(default)]
         set: BTreeMap<String, Value>,
         /// Fields ignored although they were sent.
@@ -185,8 +185,45 @@ impl Faults {
     }
 }
 
-/// Alters the fields of a write before the vendor sees them.
+/// Alters the fields of a write before the vendor sees them. A dot in a name leads into a field: `attributes.tier`.
 pub(crate) fn keep(fields: &mut Map<String, Value>, set: BTreeMap<String, Value>, drop: &[String]) {
-    fields.retain(|name, _| !drop.contains(name));
-    fields.extend(set);
+    for name in drop {
+        if let Some((fields, name)) = within(fields, name) {
+            fields.remove(name);
+        }
+    }
+    for (name, value) in set {
+        if let Some((fields, name)) = within(fields, &name) {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+}
+
+fn within<'a, 'b>(
+    fields: &'a mut Map<String, Value>,
+    name: &'b str,
+) -> Option<(&'a mut Map<String, Value>, &'b str)> {
+    match name.split_once('.') {
+        None => Some((fields, name)),
+        Some((outer, inner)) => within(fields.get_mut(outer)?.as_object_mut()?, inner),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn dot_leads_into_a_field() {
+        let mut fields = json!({ "a": { "b": 1, "c": 2 }, "d": 3 });
+        let set = BTreeMap::from([
+            ("a.e".to_owned(), json!(4)),
+            ("nowhere.f".to_owned(), json!(5)),
+        ]);
+        let drop = ["a.b".to_owned(), "d".to_owned()];
+        keep(fields.as_object_mut().unwrap(), set, &drop);
+        assert_eq!(fields, json!({ "a": { "c": 2, "e": 4 } }));
+    }
 }

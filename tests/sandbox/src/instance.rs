@@ -1,5 +1,6 @@
 //! One vendor account: its state, its faults and what was asked of it. Nothing is shared between instances.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::credentials::{BearerToken, Rotation};
 use crate::exchange::{Answer, Body, VendorRequest};
 use crate::fault::{self, Action, Fault, Faults};
+use crate::oauth::{OAuth, TokenRequests};
 use crate::record::{HeldRequest, RecordedRequest};
 use crate::wire::Peer;
 
@@ -23,7 +25,7 @@ pub(crate) trait VendorState: Send {
     fn written_fields<'a>(&self, body: &'a mut Value) -> Option<&'a mut Map<String, Value>>;
     /// The state of a table for tests, or why there is none.
     fn records(&self, table: &str) -> Result<Vec<Value>, String>;
-    fn expire_tokens(&mut self, now: Timestamp);
+    fn oauth(&mut self) -> &mut OAuth;
     fn add_token(&mut self, token: BearerToken, now: Timestamp) -> Result<(), String>;
     fn rotate(&mut self, username: &str, rotation: Rotation) -> Result<(), String>;
 }
@@ -243,7 +245,19 @@ impl Instance {
     pub(crate) fn expire_tokens(&self) {
         let mut inner = self.lock();
         let now = Timestamp::now() + inner.clock_offset;
-        inner.vendor.expire_tokens(now);
+        inner.vendor.oauth().expire_tokens(now);
+    }
+
+    pub(crate) fn revoke_grants(&self) {
+        self.lock().vendor.oauth().revoke_grants();
+    }
+
+    pub(crate) fn deny(&self, deny: bool) {
+        self.lock().vendor.oauth().deny = deny;
+    }
+
+    pub(crate) fn token_requests(&self) -> BTreeMap<String, TokenRequests> {
+        self.lock().vendor.oauth().requests()
     }
 
     pub(crate) fn add_token(&self, token: BearerToken) -> Result<(), String> {

@@ -47,11 +47,20 @@
 //! {
 //!   "users": [{ "username": "api", "password": "secret", "name": "Api User" }],
 //!   "bearer_tokens": [{ "token": "t0ken", "username": "api", "expires_in": 1800 }],
-//!   "people": [{ "name": "David Loo", "email": "david@example.com" }],
-//!   "groups": [{ "name": "Service Desk", "sys_id": "d625dccec0a8016700a222a0f7900d06" }],
+//!   "oauth_clients": [
+//!     { "client_id": "0ab1", "client_secret": "s3cret", "redirect_uris": ["https://app.example.com/back"],
+//!       "kind": "confidential", "grants": ["authorization_code", "refresh_token", "password", "client_credentials"],
+//!       "username": "api", "access_seconds": 1800, "refresh_seconds": 8640000 }
+//!   ],
+//!   "refresh_answer": "repeat",
+//!   "client_credentials": false,
+//!   "deny": false,
+//!   "people": [{ "name": "David Loo", "email": "david@example.com", "user_name": "david.loo", "active": true }],
+//!   "groups": [{ "name": "Service Desk", "sys_id": "d625dccec0a8016700a222a0f7900d06", "active": true }],
 //!   "read_only_columns": { "incident": ["category"] },
 //!   "read_only_tables": ["problem"],
-//!   "unreadable_tables": ["sys_user"],
+//!   "unreadable_tables": ["sys_choice"],
+//!   "hidden_rows": { "sys_user": "active=false" },
 //!   "mandatory_fields": { "incident": ["caller_id"] },
 //!   "tables": {
 //!     "incident": { "columns": { "u_nps": "integer" } },
@@ -71,12 +80,32 @@
 //!   "users": [{ "username": "admin@example.com", "password": "secret" }],
 //!   "api_tokens": [{ "email": "admin@example.com", "token": "abc" }],
 //!   "bearer_tokens": [{ "token": "t0ken", "expires_in": 1800, "scope": "read write" }],
+//!   "oauth_clients": [
+//!     { "client_id": "closedloop", "client_secret": "s3cret", "redirect_uris": ["https://app.example.com/back"],
+//!       "scope": "read write", "username": "admin@example.com" },
+//!     { "client_id": "public", "client_secret": null, "redirect_uris": ["http://localhost:8080/back"] }
+//!   ],
+//!   "deny": false,
+//!   "token_status": 201,
+//!   "wrong_token_is_anonymous": false,
 //!   "agents": [{ "email": "ann@example.com", "name": "Ann", "id": 5 }],
 //!   "end_users": [{ "email": "eve@example.com" }],
 //!   "ticket_fields": [
 //!     { "id": 100, "title": "Colour", "type": "tagger", "required": true,
-//!       "options": [{ "name": "Red", "value": "red" }] }
+//!       "options": [{ "name": "Red", "value": "red" }] },
+//!     { "title": "Order", "type": "regexp", "pattern": "[0-9]{4}" }
 //!   ],
+//!   "custom_objects": [
+//!     { "key": "car", "title": "Car", "unique_names": true,
+//!       "fields": [
+//!         { "key": "make", "title": "Make", "type": "text" },
+//!         { "key": "colour", "type": "dropdown", "options": [{ "name": "Red", "value": "red" }] },
+//!         { "key": "plate", "type": "regexp", "pattern": "[A-Z]{2}-[0-9]+" },
+//!         { "key": "trailer", "type": "lookup", "target": "car" }
+//!       ] },
+//!     { "key": "order", "autonumber_prefix": "Order # " }
+//!   ],
+//!   "unknown_fields": "drop",
 //!   "without_hold": false
 //! }
 //! ```
@@ -87,13 +116,16 @@
 //! |---|---|---|
 //! | `DELETE /` | | 204; held requests are let go |
 //! | `GET /requests` | | `{"requests": [...]}`, each a [`RecordedRequest`] |
-//! | `GET /records?table=incident` | | `{"records": [...]}`; ServiceNow records carry `journal`, Zendesk's `tickets` carry `comments` and `audits`; Zendesk has `users` besides |
+//! | `GET /records?table=incident` | | `{"records": [...]}`; ServiceNow records carry `journal`, Zendesk's `tickets` carry `comments` and `audits`; Zendesk has `users`, `profiles` and `custom_objects/KEY` besides |
 //! | `POST /faults` | a list of [`Fault`]s | 204 |
 //! | `GET /faults` | | `{"faults": [...]}`: those that still have to strike |
 //! | `DELETE /faults` | | 204 |
 //! | `GET /held` | | `{"held": [...]}`, each a [`HeldRequest`] with the client's TCP port |
 //! | `POST /release` | nothing for all, or `{"id": 7}` | `{"released": 1}` |
-//! | `POST /expire-tokens` | | 204; every bearer token expires now |
+//! | `POST /expire-tokens` | | 204; every access token expires now, given or issued |
+//! | `POST /revoke-grants` | | 204; every refresh token is dead: the next refresh is refused |
+//! | `POST /deny` | `{"deny": true}` | 204; from now on people click "Deny" |
+//! | `GET /oauth` | | `{"token_requests": {"refresh_token": {"succeeded": 1, "refused": 0}}}`: [`TokenRequests`] by grant |
 //! | `POST /bearer-tokens` | a [`BearerToken`] | 204; one more is accepted |
 //! | `PUT /users/{name}` | `{"password": "new"}`, for Zendesk also `{"api_token": "new"}` | 204; the old secret stops working |
 //! | `POST /advance-clock` | `{"seconds": 7200}` | 204; tokens and idempotency keys age |
@@ -109,14 +141,32 @@
 //!   { "action": "lose_answer" },
 //!   { "action": "refuse_before" },
 //!   { "action": { "hold": { "after_write": true, "ms": 30000 } } },
-//!   { "action": { "keep": { "set": { "urgency": "1" }, "drop": ["short_description"] } } }
+//!   { "action": { "keep": { "set": { "urgency": "1" }, "drop": ["short_description"] } } },
+//!   { "match": { "path_contains": "/oauth/tokens", "body_contains": "refresh_token" }, "action": "lose_answer" }
 //! ]
 //! ```
 //!
+//! # OAuth
+//!
+//! | | ServiceNow | Zendesk |
+//! |---|---|---|
+//! | the page | `GET /oauth_auth.do` | `GET /oauth/authorizations/new` |
+//! | tokens | `POST /oauth_token.do`, a form | `POST /oauth/tokens`, JSON |
+//! | taking back | `/oauth_revoke_token.do?token=` | `DELETE /api/v2/oauth/tokens/current.json` |
+//! | a refresh | the valid access token again, with what is left of its life | a new pair; both old tokens die |
+//!
+//! There is no browser: the page answers a valid request at once with the redirect, as if the client's user had signed
+//! in and clicked "Allow". Where it cannot know whom to send back to, it shows a page with status 400. PKCE is checked
+//! where a challenge was sent, by S256 alone, and public clients have to use it. Records of requests show that a secret
+//! was sent, never which.
+//!
 //! # What isn't there
 //!
-//! OAuth's own endpoints (bearer tokens are given), ServiceNow's roles, domains, scripts (`javascript:` in a query is
-//! compared as text) and daylight saving, Zendesk's triggers, forms, attachments, copies, search and bulk jobs. No limit
+//! In OAuth: sign-in pages, assertions (JWT), the implicit grant, Zendesk's password grant and its tokens without an end,
+//! limits of scopes to single ServiceNow APIs. At ServiceNow: roles, domains, scripts (`javascript:` in a query is
+//! compared as text) and daylight saving. At Zendesk: triggers, forms, groups (`group_id` is kept as sent), attachments,
+//! copies, the search for anything but users, bulk jobs, the question whether a subdomain is free, identities of users
+//! besides the address, limits on kinds of profiles, permissions and photos of custom objects, legacy objects. No limit
 //! on rates is enforced: make one with a fault.
 
 mod client;
@@ -125,6 +175,7 @@ mod credentials;
 mod exchange;
 mod fault;
 mod instance;
+mod oauth;
 mod record;
 mod secret;
 mod server;
@@ -135,6 +186,7 @@ pub mod zendesk;
 pub use client::{Control, ControlError, InstanceControl};
 pub use credentials::{BearerToken, Login, Rotation};
 pub use fault::{Action, Fault, Match};
+pub use oauth::{ClientKind, GrantType, OAuthClient, TokenRequests};
 pub use record::{HeldRequest, RecordedRequest};
 pub use secret::Secret;
 pub use server::Sandbox;

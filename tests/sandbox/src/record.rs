@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::exchange::VendorRequest;
 
-/// One request to a vendor, with credentials left out.
+/// One request to a vendor, with credentials left out: those of OAuth's endpoints read `hidden`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordedRequest {
     /// Counts the instance's requests from 1.
@@ -27,7 +27,7 @@ pub struct RecordedRequest {
     pub sent_cookie: bool,
     /// The body when it is JSON, else its text as a string, or `null` without a body.
     pub body: Value,
-    /// The body as sent, to compare repeated requests byte for byte.
+    /// The body as sent, to compare repeated requests byte for byte; with hidden secrets at OAuth's endpoints.
     pub text: String,
     /// Who was recognised by the credentials.
     pub user: Option<String>,
@@ -52,26 +52,77 @@ impl RecordedRequest {
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), request.header(name)?.to_owned())))
             .collect();
-        let body = match &request.body {
+        let mut query = request.query.clone();
+        let mut text = request.text.clone();
+        let mut body = match &request.body {
             Some(body) => body.clone(),
             None if request.text.is_empty() => Value::Null,
             None => Value::String(request.text.clone()),
         };
+        if request.path.contains("oauth") {
+            hide_pairs(&mut query);
+            (body, text) = without_secrets(body, &text);
+        }
         Self {
             id: request.serial,
             at: Timestamp::now(),
             method: request.method.clone(),
             path: request.path.clone(),
-            query: request.query.clone(),
+            query,
             headers,
             sent_cookie: request.headers.contains_key("cookie"),
             body,
-            text: request.text.clone(),
+            text,
             user,
             status: None,
             peer_port,
         }
     }
+}
+
+/// Parameters of OAuth's endpoints that nobody else may read.
+const SECRETS: [&str; 6] = [
+    "client_secret",
+    "code",
+    "code_verifier",
+    "password",
+    "refresh_token",
+    "token",
+];
+const HIDDEN: &str = "hidden";
+
+fn hide_pairs(pairs: &mut [(String, String)]) {
+    for (name, value) in pairs {
+        if SECRETS.contains(&name.as_str()) {
+            HIDDEN.clone_into(value);
+        }
+    }
+}
+
+/// The body of a request for a token, and its text; what was sent as a secret can still be seen to have been sent.
+fn without_secrets(mut body: Value, text: &str) -> (Value, String) {
+    if let Some(fields) = body.as_object_mut() {
+        for (name, value) in fields {
+            if SECRETS.contains(&name.as_str()) {
+                *value = Value::from(HIDDEN);
+            }
+        }
+        let text = body.to_string();
+        return (body, text);
+    }
+    let mut pairs: Vec<(String, String)> = form_urlencoded::parse(text.as_bytes())
+        .into_owned()
+        .collect();
+    hide_pairs(&mut pairs);
+    let text: String = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish();
+    let body = if text.is_empty() {
+        Value::Null
+    } else {
+        Value::String(text.clone())
+    };
+    (body, text)
 }
 
 /// A request whose answer is being kept back.

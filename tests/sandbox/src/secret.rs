@@ -11,6 +11,11 @@ impl Secret {
     pub(crate) fn matches(&self, given: &str) -> bool {
         self.0 == given
     }
+
+    /// For the one answer that hands it out.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
 }
 
 impl From<&str> for Secret {

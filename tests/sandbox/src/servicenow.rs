@@ -5,6 +5,7 @@
 
 pub(crate) mod config;
 mod display;
+mod oauth;
 mod query;
 mod rules;
 mod schema;
@@ -16,14 +17,15 @@ use std::hash::{Hash, Hasher};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-pub use self::config::{ColumnType, Config, Named, Table};
+pub use self::config::{ColumnType, Config, Named, RefreshAnswer, Table};
 use self::display::{View, shift, timestamp};
 use self::query::{Query, compare};
 use self::rules::{Draft, Refusal, Values};
 use crate::Secret;
-use crate::credentials::{BearerToken, IssuedToken, Presented, Rotation, valid_token};
+use crate::credentials::{BearerToken, Presented, Rotation};
 use crate::exchange::{Answer, VendorRequest};
 use crate::instance::VendorState;
+use crate::oauth::OAuth;
 
 /// Pages are this long when nothing else was asked for.
 const DEFAULT_LIMIT: usize = 10_000;
@@ -44,7 +46,7 @@ pub(crate) struct ServiceNow {
     config: Config,
     utc_offset: i8,
     logins: Vec<User>,
-    tokens: Vec<IssuedToken>,
+    oauth: OAuth,
     tables: BTreeMap<String, schema::Table>,
     rows: BTreeMap<String, BTreeMap<String, Row>>,
     made: u64,
@@ -80,11 +82,14 @@ impl Row {
 /// Sets up an instance, or says what contradicts itself in its configuration.
 pub(crate) fn open(name: &str, config: Config) -> Result<ServiceNow, String> {
     let tables = schema::tables(&config)?;
+    let oauth = OAuth::open(config.oauth_clients.clone(), config.deny, |username| {
+        config.users.iter().any(|user| user.username == username)
+    })?;
     let mut state = ServiceNow {
         name: name.to_owned(),
         utc_offset: config.utc_offset_hours.unwrap_or(DEFAULT_UTC_OFFSET),
         logins: Vec::new(),
-        tokens: Vec::new(),
+        oauth,
         tables,
         rows: BTreeMap::new(),
         made: 0,
@@ -97,18 +102,19 @@ pub(crate) fn open(name: &str, config: Config) -> Result<ServiceNow, String> {
 impl ServiceNow {
     fn fill(&mut self) -> Result<(), String> {
         let now = Timestamp::now();
+        for (table, query) in &self.config.hidden_rows {
+            if query.is_empty() || self.query(table, query).incomplete {
+                return Err(format!("no query that hides rows of {table}: {query}"));
+            }
+        }
         for login in self.config.users.clone() {
             let name = login.name.unwrap_or_else(|| login.username.clone());
-            let sys_id = self.seed(
-                "sys_user",
-                None,
-                &[
-                    ("user_name", &login.username),
-                    ("name", &name),
-                    ("active", "true"),
-                ],
-                now,
-            )?;
+            let person = Named {
+                name: name.clone(),
+                user_name: Some(login.username.clone()),
+                ..Named::default()
+            };
+            let sys_id = self.seed_person(person, now)?;
             self.logins.push(User {
                 username: login.username,
                 password: login.password,
@@ -116,24 +122,52 @@ impl ServiceNow {
                 sys_id,
             });
         }
-        for (table, rows) in [
-            ("sys_user", self.config.people.clone()),
-            ("sys_user_group", self.config.groups.clone()),
-        ] {
-            for row in rows {
-                let email = row.email.unwrap_or_default();
-                let values = [
-                    ("name", row.name.as_str()),
-                    ("email", email.as_str()),
-                    ("active", "true"),
-                ];
-                self.seed(table, row.sys_id, &values, now)?;
-            }
+        for person in self.config.people.clone() {
+            self.seed_person(person, now)?;
+        }
+        for group in self.config.groups.clone() {
+            self.seed_group(group, now)?;
         }
         for token in self.config.bearer_tokens.clone() {
             self.add_token(token, now)?;
         }
         self.fill_choices(now)
+    }
+
+    fn seed_person(&mut self, person: Named, now: Timestamp) -> Result<String, String> {
+        let (first, last) = person.name.split_once(' ').unwrap_or(("", &person.name));
+        let user_name = person
+            .user_name
+            .unwrap_or_else(|| person.name.to_lowercase().replace(' ', "."));
+        let values = [
+            ("sys_class_name", "sys_user"),
+            ("sys_domain", "global"),
+            ("sys_domain_path", "/"),
+            ("user_name", user_name.as_str()),
+            ("name", person.name.as_str()),
+            ("first_name", first),
+            ("last_name", last),
+            ("email", person.email.as_deref().unwrap_or_default()),
+            ("active", truth(person.active.unwrap_or(true))),
+            ("locked_out", "false"),
+            ("vip", "false"),
+            ("web_service_access_only", "false"),
+        ];
+        self.seed("sys_user", person.sys_id, &values, now)
+    }
+
+    fn seed_group(&mut self, group: Named, now: Timestamp) -> Result<String, String> {
+        if group.user_name.is_some() {
+            return Err(format!("the group {} cannot have a user_name", group.name));
+        }
+        let values = [
+            ("name", group.name.as_str()),
+            ("email", group.email.as_deref().unwrap_or_default()),
+            ("active", truth(group.active.unwrap_or(true))),
+            ("exclude_manager", "false"),
+            ("include_members", "false"),
+        ];
+        self.seed("sys_user_group", group.sys_id, &values, now)
     }
 
     fn fill_choices(&mut self, now: Timestamp) -> Result<(), String> {
@@ -251,6 +285,33 @@ impl ServiceNow {
             .then_some((table, row, path))
     }
 
+    fn query(&self, table: &str, text: &str) -> Query {
+        let probe = Row::default();
+        Query::parse(text, |path| self.walk(table, &probe, path).is_some())
+    }
+
+    /// What the path leads to, as text.
+    fn value(&self, table: &str, row: &Row, path: &str) -> String {
+        self.walk(table, row, path)
+            .and_then(|(_, row, column)| row.map(|row| row.get(column).to_owned()))
+            .unwrap_or_default()
+    }
+
+    /// Whether no access rule hides the row.
+    fn is_visible(&self, table: &str, row: &Row) -> bool {
+        self.config.hidden_rows.get(table).is_none_or(|hidden| {
+            !self
+                .query(table, hidden)
+                .holds(|path| self.value(table, row, path))
+        })
+    }
+
+    fn find_visible(&self, table: &str, sys_id: &str) -> Result<&Row, Answer> {
+        self.find(table, sys_id)
+            .filter(|row| self.is_visible(table, row))
+            .ok_or_else(no_record)
+    }
+
     fn display_name(&self, table: &str, sys_id: &str) -> String {
         if sys_id == "global" {
             return sys_id.to_owned();
@@ -276,14 +337,15 @@ impl ServiceNow {
                 .find(|user| user.username == username && user.password.matches(&password))
                 .map(|user| user.username.as_str())?
                 .to_owned(),
-            Presented::Bearer(token) => valid_token(&self.tokens, &token, request.now)?
-                .username
-                .clone(),
+            Presented::Bearer(token) => self.oauth.valid(&token, request.now)?.username.clone(),
         };
         self.logins.iter().find(|user| user.username == username)
     }
 
     fn respond(&mut self, request: &VendorRequest) -> Result<Answer, Answer> {
+        if let Some(answer) = self.oauth_endpoint(request) {
+            return Ok(answer);
+        }
         let segments = request.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let ["api", "now", path @ ..] = segments.as_slice() else {
@@ -329,11 +391,11 @@ impl ServiceNow {
             ("GET", None) => self.list(request, table, version),
             ("GET", Some(sys_id)) => {
                 self.check_readable(table)?;
-                let row = self.find(table, sys_id).ok_or_else(no_record)?;
+                let row = self.find_visible(table, sys_id)?;
                 Ok(self.result(request, 200, table, row))
             }
             ("DELETE", Some(sys_id)) => {
-                self.find(table, sys_id).ok_or_else(no_record)?;
+                self.find_visible(table, sys_id)?;
                 self.check_writable(table, "Delete")?;
                 if let Some(rows) = self.rows.get_mut(table) {
                     rows.remove(sys_id);
@@ -351,7 +413,7 @@ impl ServiceNow {
             }
             (_, sys_id) => {
                 let sys_id = sys_id.unwrap_or_default();
-                self.find(table, sys_id).ok_or_else(no_record)?;
+                self.find_visible(table, sys_id)?;
                 self.check_writable(table, "Update")?;
                 self.write(request, table, Some(sys_id), &caller)?;
                 let row = self.find(table, sys_id).ok_or_else(no_record)?;
@@ -397,9 +459,9 @@ impl ServiceNow {
         self.check_readable(table)?;
         let probe = Row::default();
         let known = |path: &str| self.walk(table, &probe, path).is_some();
-        let query = Query::parse(
+        let query = self.query(
+            table,
             request.parameter("sysparm_query").unwrap_or_default(),
-            known,
         );
         // Plain parameters count only where there is no encoded query.
         let plain: Vec<(&str, &str)> = if request.parameter("sysparm_query").is_some() {
@@ -412,11 +474,7 @@ impl ServiceNow {
                 .map(|(name, value)| (name.as_str(), value.as_str()))
                 .collect()
         };
-        let value = |row: &Row, path: &str| {
-            self.walk(table, row, path)
-                .and_then(|(_, row, column)| row.map(|row| row.get(column).to_owned()))
-                .unwrap_or_default()
-        };
+        let value = |row: &Row, path: &str| self.value(table, row, path);
         // The map's order is that of sys_id.
         let mut rows: Vec<&Row> = self
             .rows
@@ -459,6 +517,8 @@ impl ServiceNow {
             .into_iter()
             .skip(offset)
             .take(limit)
+            // Only now do access rules count: a page can be short, or empty, although more rows follow.
+            .filter(|row| self.is_visible(table, row))
             .map(|row| view.render(self, table, row))
             .collect();
         let mut answer = Answer::json(200, json!({ "result": result }));
@@ -667,10 +727,7 @@ impl ServiceNow {
                 }
                 ColumnType::String(length) => text.chars().take(*length).collect(),
                 ColumnType::Text => text.chars().take(4000).collect(),
-                ColumnType::Boolean => {
-                    let set = ["true", "1"].contains(&text.as_str());
-                    if set { "true" } else { "false" }.to_owned()
-                }
+                ColumnType::Boolean => truth(["true", "1"].contains(&text.as_str())).to_owned(),
                 ColumnType::DateTime if display_input => {
                     shift(&text, -self.utc_offset).unwrap_or_default()
                 }
@@ -784,10 +841,8 @@ impl VendorState for ServiceNow {
         Ok(records.collect())
     }
 
-    fn expire_tokens(&mut self, now: Timestamp) {
-        for token in &mut self.tokens {
-            token.expire(now);
-        }
+    fn oauth(&mut self) -> &mut OAuth {
+        &mut self.oauth
     }
 
     fn add_token(&mut self, token: BearerToken, now: Timestamp) -> Result<(), String> {
@@ -795,16 +850,8 @@ impl VendorState for ServiceNow {
             .logins
             .first()
             .ok_or("a bearer token needs a user to stand for")?;
-        let issued = IssuedToken::issue(token, &first.username, now);
-        if !self
-            .logins
-            .iter()
-            .any(|user| user.username == issued.username)
-        {
-            return Err(format!("there is no user {}", issued.username));
-        }
-        self.tokens.push(issued);
-        Ok(())
+        let is_user = |username: &str| self.logins.iter().any(|user| user.username == username);
+        self.oauth.add_token(token, &first.username, is_user, now)
     }
 
     fn rotate(&mut self, username: &str, rotation: Rotation) -> Result<(), String> {
@@ -821,6 +868,10 @@ impl VendorState for ServiceNow {
         }
         Ok(())
     }
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
 
 fn is_sys_id(text: &str) -> bool {

@@ -1,26 +1,37 @@
 //! Zendesk's ticketing API, with what it ignores, alters and refuses.
 //!
 //! Sources: the API reference at developer.zendesk.com (pages "Tickets", "Ticket Comments", "Ticket Fields", "Tags",
-//! "Introduction", "Security and authentication"), and recorded traffic.
+//! "Users", "Introduction", "Security and authentication"), and recorded traffic.
 
 mod comment;
 pub(crate) mod config;
+mod custom_object;
 mod field;
+mod oauth;
+mod profile;
 mod ticket;
 mod write;
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-pub use self::config::{ApiToken, Config, FieldOption, FieldType, Person, TicketField};
+pub use self::config::{
+    ApiToken, Config, CustomObject, FieldOption, FieldType, ObjectField, ObjectFieldType, Person,
+    TicketField, UnknownFields,
+};
+use self::custom_object::Object;
 use self::field::Field;
+use self::profile::Profile;
 use self::ticket::Ticket;
 use crate::Secret;
-use crate::credentials::{BearerToken, IssuedToken, Presented, Rotation, valid_token};
+use crate::credentials::{BearerToken, Presented, Rotation};
 use crate::exchange::{Answer, VendorRequest};
 use crate::instance::VendorState;
+use crate::oauth::OAuth;
 
 /// The documented life of an idempotency key.
 const KEY_LIFETIME: SignedDuration = SignedDuration::from_hours(2);
@@ -47,7 +58,9 @@ pub(crate) struct Zendesk {
     /// Whom bearer tokens stand for that name nobody.
     first_user: Option<String>,
     api_tokens: Vec<ApiToken>,
-    bearer_tokens: Vec<IssuedToken>,
+    wrong_token_is_anonymous: bool,
+    oauth: OAuth,
+    token_status: u16,
     fields: Vec<Field>,
     system_fields_from: u64,
     with_hold: bool,
@@ -55,6 +68,11 @@ pub(crate) struct Zendesk {
     created: BTreeMap<String, Created>,
     last_ticket: u64,
     last_id: u64,
+    profiles: Vec<Profile>,
+    objects: Vec<Object>,
+    unknown_fields: UnknownFields,
+    /// Counts what has a ULID.
+    serial: u64,
 }
 
 struct User {
@@ -62,6 +80,7 @@ struct User {
     name: String,
     role: Role,
     password: Option<Secret>,
+    searchable_from: Timestamp,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +127,9 @@ pub(crate) fn open(_subdomain: &str, config: Config) -> Result<Zendesk, String> 
         users: BTreeMap::new(),
         first_user: None,
         api_tokens: config.api_tokens,
-        bearer_tokens: Vec::new(),
+        wrong_token_is_anonymous: config.wrong_token_is_anonymous,
+        oauth: OAuth::open(Vec::new(), false, |_| false)?,
+        token_status: config.token_status.unwrap_or(201),
         fields: Vec::new(),
         system_fields_from: 0,
         with_hold: !config.without_hold,
@@ -116,7 +137,14 @@ pub(crate) fn open(_subdomain: &str, config: Config) -> Result<Zendesk, String> 
         created: BTreeMap::new(),
         last_ticket: 0,
         last_id: FIRST_ID,
+        profiles: Vec::new(),
+        objects: Vec::new(),
+        unknown_fields: config.unknown_fields,
+        serial: 0,
     };
+    if ![200, 201].contains(&state.token_status) {
+        return Err(format!("no token is issued with {}", state.token_status));
+    }
     for login in config.users {
         state.add_user(
             None,
@@ -151,8 +179,17 @@ pub(crate) fn open(_subdomain: &str, config: Config) -> Result<Zendesk, String> 
         if state.fields.iter().any(|field| field.id == id) {
             return Err(format!("two ticket fields have the id {id}"));
         }
-        state.fields.push(Field { id, config });
+        state.fields.push(Field::open(id, config)?);
     }
+    for config in config.custom_objects {
+        state.add_object(config)?;
+    }
+    for client in &config.oauth_clients {
+        oauth::check_client(client)?;
+    }
+    state.oauth = OAuth::open(config.oauth_clients, config.deny, |username| {
+        state.user_with_email(username).is_some()
+    })?;
     for token in config.bearer_tokens {
         state.add_token(token, Timestamp::now())?;
     }
@@ -184,6 +221,7 @@ impl Zendesk {
             name,
             role,
             password,
+            searchable_from: Timestamp::UNIX_EPOCH,
         };
         match self.users.insert(id, user) {
             None => Ok(id),
@@ -191,10 +229,18 @@ impl Zendesk {
         }
     }
 
+    fn add_object(&mut self, config: CustomObject) -> Result<(), String> {
+        let (id, fields_from) = (self.next_id(), self.next_id());
+        self.last_id += 2 + config.fields.len() as u64;
+        let object = Object::open(config, id, fields_from)?;
+        self.objects.push(object);
+        Ok(())
+    }
+
     fn user_with_email(&self, email: &str) -> Option<(u64, &User)> {
         self.users
             .iter()
-            .find(|(_, user)| user.email.eq_ignore_ascii_case(email))
+            .find(|(_, user)| !email.is_empty() && user.email.eq_ignore_ascii_case(email))
             .map(|(id, user)| (*id, user))
     }
 
@@ -229,7 +275,7 @@ impl Zendesk {
                 }
             }
             Presented::Bearer(token) => {
-                let issued = valid_token(&self.bearer_tokens, &token, request.now);
+                let issued = self.oauth.valid(&token, request.now);
                 let user = issued
                     .and_then(|issued| Some((self.user_with_email(&issued.username)?.0, issued)));
                 match user {
@@ -243,28 +289,14 @@ impl Zendesk {
         }
     }
 
-    /// The agent who calls, or the refusal.
-    fn agent(&self, request: &VendorRequest) -> Result<u64, Answer> {
+    /// The agent who calls, or the refusal. Some resources have scopes of their own, such as `tickets:read`.
+    fn agent(&self, request: &VendorRequest, resource: Option<&str>) -> Result<u64, Answer> {
         let (id, scope) = match self.caller(request) {
             Caller::User { id, scope } => (id, scope),
             Caller::Anonymous | Caller::BadApiToken => return Err(not_authenticated()),
             Caller::DeadBearerToken => return Err(dead_bearer_token()),
         };
-        let needed = if request.method == "GET" {
-            "read"
-        } else {
-            "write"
-        };
-        let granted = scope
-            .split(' ')
-            .any(|granted| granted == needed || granted == format!("tickets:{needed}"));
-        if !granted {
-            return Err(Answer::json(
-                403,
-                json!({ "error": "Forbidden",
-                    "description": format!("You are missing the following required scopes: {needed}") }),
-            ));
-        }
+        check_scope(request, &scope, resource)?;
         let is_agent = self.users.get(&id).is_some_and(|user| user.role.is_agent());
         if !is_agent {
             return Err(Answer::json(
@@ -284,14 +316,39 @@ impl Zendesk {
             *last = bare.to_owned();
         }
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if let Some(answer) = self.oauth_endpoint(request, &segments) {
+            return Ok(answer);
+        }
         let ["api", "v2", path @ ..] = segments.as_slice() else {
             return Err(invalid_endpoint());
         };
         if (request.method.as_str(), path) == ("GET", &["users", "me"]) {
             return self.me(request);
         }
-        let agent = self.agent(request)?;
+        let resource = match path {
+            ["tickets" | "ticket_fields", ..] => Some("tickets"),
+            ["users", _, "profiles"] => None,
+            ["users", ..] => Some("users"),
+            _ => None,
+        };
+        let agent = self.agent(request, resource)?;
         match (request.method.as_str(), path) {
+            (_, ["oauth", "tokens", "current"]) => self.current_token(request),
+            (_, ["user_profiles", rest @ ..]) => self.user_profiles(request, rest),
+            (_, ["custom_objects", rest @ ..]) => self.custom_objects(request, agent, rest),
+            ("GET", ["users", "search"]) => self.search_users(request),
+            (_, ["users", id, rest @ ..]) => {
+                let id: u64 = id.parse().map_err(|_| invalid_endpoint())?;
+                match (request.method.as_str(), rest) {
+                    ("GET", []) => {
+                        let user = self.users.get(&id).ok_or_else(not_found)?;
+                        let json = user_json(&request.instance_url, id, user);
+                        Ok(Answer::json(200, json!({ "user": json })))
+                    }
+                    (_, ["profiles"]) => self.profiles_of_user(request, id),
+                    (_, _) => Err(invalid_endpoint()),
+                }
+            }
             ("GET", ["tickets"]) => Ok(self.list(request)),
             ("POST", ["tickets"]) => self.create_once(request, agent),
             ("GET", ["tickets", "count"]) => Ok(Answer::json(
@@ -340,22 +397,55 @@ impl Zendesk {
 
     fn me(&self, request: &VendorRequest) -> Result<Answer, Answer> {
         let user = match self.caller(request) {
-            Caller::User { id, .. } => {
+            Caller::User { id, scope } => {
+                check_scope(request, &scope, Some("users"))?;
                 let user = self.users.get(&id).ok_or_else(not_authenticated)?;
-                json!({ "id": id, "url": format!("{}/api/v2/users/{id}.json", request.instance_url),
-                    "name": user.name, "email": user.email, "role": user.role.name(), "active": true,
-                    "verified": true, "authenticity_token": "sandbox-authenticity-token" })
+                let mut json = user_json(&request.instance_url, id, user);
+                json["authenticity_token"] = json!("sandbox-authenticity-token");
+                json
             }
             // A wrong password gets no refusal here, only somebody else's face.
-            Caller::Anonymous => {
-                json!({ "id": null, "url": null, "name": "Anonymous user", "email": "invalid@example.com",
-                    "role": "end-user", "active": false, "verified": false,
-                    "authenticity_token": "sandbox-authenticity-token" })
-            }
+            Caller::Anonymous => anonymous(),
+            Caller::BadApiToken if self.wrong_token_is_anonymous => anonymous(),
             Caller::BadApiToken => return Err(not_authenticated()),
             Caller::DeadBearerToken => return Err(dead_bearer_token()),
         };
         Ok(Answer::json(200, json!({ "user": user })))
+    }
+
+    /// Finds parts of names and addresses, and only what the index has already.
+    fn search_users(&self, request: &VendorRequest) -> Result<Answer, Answer> {
+        if request.parameter("external_id").is_some() {
+            // Nobody here has one.
+            return Ok(page(request, "users", Vec::new()));
+        }
+        let query = request.parameter("query").ok_or_else(|| {
+            Answer::json(
+                400,
+                json!({ "error": { "title": "Invalid attribute", "message": "Give a query or an external_id" } }),
+            )
+        })?;
+        let query = query.to_lowercase();
+        let found = self
+            .users
+            .iter()
+            .filter(|(_, user)| request.now >= user.searchable_from)
+            .filter(|(_, user)| {
+                let (email, name) = (user.email.to_lowercase(), user.name.to_lowercase());
+                query
+                    .split_whitespace()
+                    .all(|term| match term.split_once(':') {
+                        Some(("email", part)) => email.contains(part.trim_matches('"')),
+                        Some(("name", part)) => name.contains(part.trim_matches('"')),
+                        Some(("role", role)) => user.role.name() == role,
+                        Some(("type", kind)) => kind == "user",
+                        Some(_) => false,
+                        None => email.contains(term) || name.contains(term),
+                    })
+            })
+            .map(|(id, user)| user_json(&request.instance_url, *id, user))
+            .collect();
+        Ok(page(request, "users", found))
     }
 
     fn ticket_json(&self, request: &VendorRequest, ticket: &Ticket) -> Value {
@@ -451,11 +541,14 @@ impl VendorState for Zendesk {
     }
 
     fn written_fields<'a>(&self, body: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
-        // Calls about tags alone have no object around them.
-        if body.get("ticket").is_some() {
-            return body.get_mut("ticket")?.as_object_mut();
+        let around = ["ticket", "profile", "custom_object_record"]
+            .into_iter()
+            .find(|name| body.get(name).is_some());
+        match around {
+            Some(name) => body.get_mut(name)?.as_object_mut(),
+            // Calls about tags alone, or for a token, have no object around them.
+            None => body.as_object_mut(),
         }
-        body.as_object_mut()
     }
 
     fn records(&self, table: &str) -> Result<Vec<Value>, String> {
@@ -477,14 +570,21 @@ impl VendorState for Zendesk {
                     json!({ "id": id, "email": user.email, "name": user.name, "role": user.role.name() })
                 })
                 .collect()),
-            _ => Err(format!("there is no table {table}: use tickets or users")),
+            "profiles" => Ok(self.profiles.iter().map(Profile::to_json).collect()),
+            _ => table
+                .strip_prefix("custom_objects/")
+                .and_then(|key| self.objects.iter().find(|object| object.has_key(key)))
+                .map(|object| object.records(""))
+                .ok_or_else(|| {
+                    format!(
+                        "there is no table {table}: use tickets, users, profiles or custom_objects/KEY"
+                    )
+                }),
         }
     }
 
-    fn expire_tokens(&mut self, now: Timestamp) {
-        for token in &mut self.bearer_tokens {
-            token.expire(now);
-        }
+    fn oauth(&mut self) -> &mut OAuth {
+        &mut self.oauth
     }
 
     fn add_token(&mut self, token: BearerToken, now: Timestamp) -> Result<(), String> {
@@ -492,12 +592,8 @@ impl VendorState for Zendesk {
             .first_user
             .as_deref()
             .ok_or("a bearer token needs a user to stand for")?;
-        let issued = IssuedToken::issue(token, first, now);
-        if self.user_with_email(&issued.username).is_none() {
-            return Err(format!("there is no user {}", issued.username));
-        }
-        self.bearer_tokens.push(issued);
-        Ok(())
+        let is_user = |email: &str| is_address_of(&self.users, email);
+        self.oauth.add_token(token, first, is_user, now)
     }
 
     fn rotate(&mut self, username: &str, rotation: Rotation) -> Result<(), String> {
@@ -521,53 +617,114 @@ impl VendorState for Zendesk {
     }
 }
 
+fn is_address_of(users: &BTreeMap<u64, User>, email: &str) -> bool {
+    users
+        .values()
+        .any(|user| user.email.eq_ignore_ascii_case(email))
+}
+
+fn user_json(host: &str, id: u64, user: &User) -> Value {
+    let email = (!user.email.is_empty()).then_some(&user.email);
+    json!({ "id": id, "url": format!("{host}/api/v2/users/{id}.json"), "name": user.name, "email": email,
+        "role": user.role.name(), "active": true, "verified": user.role.is_agent(), "external_id": null })
+}
+
+fn anonymous() -> Value {
+    json!({ "id": null, "url": null, "name": "Anonymous user", "email": "invalid@example.com", "role": "end-user",
+        "active": false, "verified": false, "authenticity_token": "sandbox-authenticity-token" })
+}
+
+/// The same list under another query.
+fn page_link(request: &VendorRequest, replaced: &[(&str, String)]) -> String {
+    let query: String = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(
+            request
+                .query
+                .iter()
+                .filter(|(name, _)| !replaced.iter().any(|(other, _)| name == other)),
+        )
+        .extend_pairs(replaced)
+        .finish();
+    format!("{}{}?{query}", request.instance_url, request.path)
+}
+
+fn number(request: &VendorRequest, name: &str) -> Option<usize> {
+    request.parameter(name)?.parse().ok()
+}
+
+/// One page of a list that knows cursors alone; `size` counts when none was asked for.
+fn cursor_page(request: &VendorRequest, key: &str, items: Vec<Value>, size: usize) -> Answer {
+    let total = items.len();
+    let size = number(request, "page[size]")
+        .unwrap_or(size)
+        .clamp(1, LARGEST_PAGE);
+    let start = number(request, "page[after]").unwrap_or_default();
+    let shown: Vec<Value> = items.into_iter().skip(start).take(size).collect();
+    let end = start + shown.len();
+    // The link goes on being set on the last page; only has_more tells the end.
+    let next = (!shown.is_empty()).then(|| page_link(request, &[("page[after]", end.to_string())]));
+    Answer::json(
+        200,
+        json!({ key: shown, "meta": { "has_more": end < total, "after_cursor": end.to_string(),
+            "before_cursor": start.to_string() }, "links": { "next": next, "prev": null } }),
+    )
+}
+
 /// One page of a list, by cursor or by offset as the request asks.
 fn page(request: &VendorRequest, key: &str, items: Vec<Value>) -> Answer {
-    let host = &request.instance_url;
-    let path = &request.path;
-    let link = |replaced: &[(&str, String)]| {
-        let query: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(
-                request
-                    .query
-                    .iter()
-                    .filter(|(name, _)| !replaced.iter().any(|(other, _)| name == other)),
-            )
-            .extend_pairs(replaced)
-            .finish();
-        format!("{host}{path}?{query}")
-    };
-    let total = items.len();
-    let number = |name: &str| {
-        request
-            .parameter(name)
-            .and_then(|text| text.parse::<usize>().ok())
-    };
-    if let Some(size) = number("page[size]") {
-        let size = size.clamp(1, LARGEST_PAGE);
-        let start = number("page[after]").unwrap_or_default();
-        let shown: Vec<Value> = items.into_iter().skip(start).take(size).collect();
-        let end = start + shown.len();
-        // The link goes on being set on the last page; only has_more tells the end.
-        let next = (!shown.is_empty()).then(|| link(&[("page[after]", end.to_string())]));
-        return Answer::json(
-            200,
-            json!({ key: shown, "meta": { "has_more": end < total, "after_cursor": end.to_string(),
-                "before_cursor": start.to_string() }, "links": { "next": next, "prev": null } }),
-        );
+    if let Some(size) = number(request, "page[size]") {
+        return cursor_page(request, key, items, size);
     }
-    let size = number("per_page")
+    let total = items.len();
+    let size = number(request, "per_page")
         .unwrap_or(LARGEST_PAGE)
         .clamp(1, LARGEST_PAGE);
-    let current = number("page").unwrap_or(1).max(1);
+    let current = number(request, "page").unwrap_or(1).max(1);
     let start = (current - 1) * size;
-    let next = (start + size < total).then(|| link(&[("page", (current + 1).to_string())]));
-    let previous = (current > 1).then(|| link(&[("page", (current - 1).to_string())]));
+    let next =
+        (start + size < total).then(|| page_link(request, &[("page", (current + 1).to_string())]));
+    let previous =
+        (current > 1).then(|| page_link(request, &[("page", (current - 1).to_string())]));
     let shown: Vec<Value> = items.into_iter().skip(start).take(size).collect();
     Answer::json(
         200,
         json!({ key: shown, "next_page": next, "previous_page": previous, "count": total }),
     )
+}
+
+fn check_scope(request: &VendorRequest, scope: &str, resource: Option<&str>) -> Result<(), Answer> {
+    let needed = if request.method == "GET" {
+        "read"
+    } else {
+        "write"
+    };
+    let finer = resource.map(|resource| format!("{resource}:{needed}"));
+    let granted = scope
+        .split(' ')
+        .any(|granted| granted == needed || Some(granted) == finer.as_deref());
+    if granted {
+        return Ok(());
+    }
+    Err(Answer::json(
+        403,
+        json!({ "error": "Forbidden",
+            "description": format!("You are missing the following required scopes: {needed}") }),
+    ))
+}
+
+/// Sorted by time and, within a second, by number.
+fn ulid(now: Timestamp, serial: u64) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let mut hasher = DefaultHasher::new();
+    serial.hash(&mut hasher);
+    let milliseconds = u128::try_from(now.as_millisecond()).unwrap_or_default();
+    let number =
+        milliseconds << 80 | u128::from(serial & 0xFFFF) << 64 | u128::from(hasher.finish());
+    (0..26)
+        .rev()
+        .map(|place| usize::try_from((number >> (place * 5)) & 31).unwrap_or_default())
+        .map(|digit| char::from(DIGITS[digit]))
+        .collect()
 }
 
 fn not_authenticated() -> Answer {

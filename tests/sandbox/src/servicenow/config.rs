@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::credentials::{BearerToken, Login};
+use crate::oauth::OAuthClient;
 
 /// A ServiceNow instance. `{"users":[{"username":"api","password":"p"}]}` is enough to work with.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -12,6 +13,14 @@ pub struct Config {
     pub users: Vec<Login>,
     /// OAuth access tokens that the instance accepts.
     pub bearer_tokens: Vec<BearerToken>,
+    /// The application registry: OAuth clients of the endpoints for external clients.
+    pub oauth_clients: Vec<OAuthClient>,
+    /// Whether people who are asked for permission click "Deny".
+    pub deny: bool,
+    /// What an answer to a refresh says about the refresh token.
+    pub refresh_answer: RefreshAnswer,
+    /// `glide.oauth.inbound.client.credential.grant_type.enabled`; the client needs the grant besides.
+    pub client_credentials: bool,
     /// Rows of `sys_user` that cannot sign in.
     pub people: Vec<Named>,
     /// Rows of `sys_user_group`.
@@ -22,6 +31,9 @@ pub struct Config {
     pub read_only_tables: Vec<String>,
     /// Tables that the caller may not query.
     pub unreadable_tables: Vec<String>,
+    /// Table → an encoded query for the rows that an access rule hides: lists leave them out after they have counted
+    /// them, and they are not found by `sys_id`.
+    pub hidden_rows: BTreeMap<String, String>,
     /// Table → columns that a data policy makes mandatory.
     pub mandatory_fields: BTreeMap<String, Vec<String>>,
     /// New tables; under the name of a built-in one, further columns of it.
@@ -44,6 +56,25 @@ pub struct Named {
     /// E-mail address.
     #[serde(default)]
     pub email: Option<String>,
+    /// Only of people; made from the name when absent.
+    #[serde(default)]
+    pub user_name: Option<String>,
+    /// True when absent. Inactive rows are found like others.
+    #[serde(default)]
+    pub active: Option<bool>,
+}
+
+/// What an instance says about the refresh token when it has been used; it lives on in the first two cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefreshAnswer {
+    /// The same one again, as recorded.
+    #[default]
+    Repeat,
+    /// Nothing, as documented.
+    Absent,
+    /// A new one; the old one is dead.
+    Rotate,
 }
 
 /// A table of the customer's own.

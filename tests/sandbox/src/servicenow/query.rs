@@ -10,6 +10,8 @@ use std::cmp::Ordering;
 pub(crate) struct Query {
     groups: Vec<Vec<Vec<Clause>>>,
     pub(crate) order: Vec<Order>,
+    /// Whether there was anything that could not be understood.
+    pub(crate) incomplete: bool,
 }
 
 pub(crate) struct Order {
@@ -74,6 +76,7 @@ impl Query {
     pub(crate) fn parse(text: &str, known: impl Fn(&str) -> bool) -> Self {
         let mut order = Vec::new();
         let mut groups = Vec::new();
+        let mut incomplete = false;
         for group in text.split("^NQ") {
             let mut chains: Vec<Vec<Clause>> = Vec::new();
             for part in group.split('^') {
@@ -90,18 +93,25 @@ impl Query {
                     }
                 } else if let Some(alternative) = part.strip_prefix("OR") {
                     let clause = Clause::parse(alternative, &known);
+                    incomplete |= clause.is_none();
                     match chains.last_mut() {
                         Some(chain) => chain.extend(clause),
                         None => chains.push(clause.into_iter().collect()),
                     }
                 } else {
-                    chains.push(Clause::parse(part, &known).into_iter().collect());
+                    let clause = Clause::parse(part, &known);
+                    incomplete |= clause.is_none();
+                    chains.push(clause.into_iter().collect());
                 }
             }
             chains.retain(|chain| !chain.is_empty());
             groups.push(chains);
         }
-        Self { groups, order }
+        Self {
+            groups,
+            order,
+            incomplete,
+        }
     }
 
     /// Whether a row belongs to the answer; `value` reads one of its fields.

@@ -145,10 +145,28 @@ const CHANGE_TASK: &[(&str, Spec)] = &[
 ];
 
 const SYS_USER: &[(&str, Spec)] = &[
+    ("sys_class_name", Spec::String(80)),
+    ("sys_domain", Spec::Reference("sys_user_group")),
+    ("sys_domain_path", Spec::String(255)),
     ("user_name", Spec::String(40)),
     ("name", Spec::String(151)),
+    ("first_name", Spec::String(50)),
+    ("last_name", Spec::String(50)),
     ("email", Spec::String(100)),
+    ("title", Spec::String(60)),
+    ("phone", Spec::String(40)),
+    ("mobile_phone", Spec::String(40)),
+    ("department", Spec::Reference("cmn_department")),
+    ("manager", Spec::Reference("sys_user")),
+    ("company", Spec::Reference("core_company")),
+    ("location", Spec::Reference("cmn_location")),
+    ("time_zone", Spec::String(40)),
+    ("preferred_language", Spec::String(3)),
     ("active", Spec::Boolean),
+    ("locked_out", Spec::Boolean),
+    ("vip", Spec::Boolean),
+    ("web_service_access_only", Spec::Boolean),
+    ("last_login_time", Spec::DateTime),
 ];
 
 const SYS_USER_GROUP: &[(&str, Spec)] = &[
@@ -157,6 +175,10 @@ const SYS_USER_GROUP: &[(&str, Spec)] = &[
     ("email", Spec::String(100)),
     ("active", Spec::Boolean),
     ("manager", Spec::Reference("sys_user")),
+    ("parent", Spec::Reference("sys_user_group")),
+    ("type", Spec::String(1024)),
+    ("exclude_manager", Spec::Boolean),
+    ("include_members", Spec::Boolean),
 ];
 
 const SYS_CHOICE: &[(&str, Spec)] = &[

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Secret;
 use crate::credentials::{BearerToken, Login};
+use crate::oauth::OAuthClient;
 
 /// A Zendesk account. `{"users":[{"username":"a@example.com","password":"p"}]}` is enough to work with.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -14,12 +15,25 @@ pub struct Config {
     pub api_tokens: Vec<ApiToken>,
     /// OAuth access tokens that the account accepts.
     pub bearer_tokens: Vec<BearerToken>,
+    /// Registered OAuth clients.
+    pub oauth_clients: Vec<OAuthClient>,
+    /// Whether people who are asked for permission click "Deny".
+    pub deny: bool,
+    /// The status with which tokens are issued: 201, as documented, when absent; clients have met 200 too.
+    pub token_status: Option<u16>,
+    /// A wrong API token asks `users/me` as somebody anonymous, like a wrong password; else it is refused with 401.
+    /// Both have been recorded.
+    pub wrong_token_is_anonymous: bool,
     /// Agents without a password.
     pub agents: Vec<Person>,
     /// End users without a password.
     pub end_users: Vec<Person>,
     /// Custom ticket fields.
     pub ticket_fields: Vec<TicketField>,
+    /// Custom objects.
+    pub custom_objects: Vec<CustomObject>,
+    /// What becomes of a record's field that its object doesn't have.
+    pub unknown_fields: UnknownFields,
     /// Refuses the status `hold`, as accounts do on which nobody has switched it on.
     pub without_hold: bool,
 }
@@ -69,6 +83,9 @@ pub struct TicketField {
     /// The tag that a ticked checkbox adds.
     #[serde(default)]
     pub tag: Option<String>,
+    /// What a regexp field's values have to match as a whole.
+    #[serde(default)]
+    pub pattern: Option<String>,
 }
 
 /// A choice of a tagger or multiselect.
@@ -101,6 +118,12 @@ pub enum FieldType {
     Tagger,
     /// Any choices.
     Multiselect,
+    /// Text that matches the pattern.
+    Regexp,
+    /// The id of a record.
+    Lookup,
+    /// Only the last four digits are kept.
+    Partialcreditcard,
 }
 
 impl FieldType {
@@ -114,6 +137,9 @@ impl FieldType {
             Self::Decimal => "decimal",
             Self::Tagger => "tagger",
             Self::Multiselect => "multiselect",
+            Self::Regexp => "regexp",
+            Self::Lookup => "lookup",
+            Self::Partialcreditcard => "partialcreditcard",
         }
     }
 
@@ -128,6 +154,106 @@ impl FieldType {
             Self::Decimal => "FieldDecimal",
             Self::Tagger => "FieldTagger",
             Self::Multiselect => "FieldMultiselect",
+            Self::Regexp => "FieldRegexp",
+            Self::Lookup => "FieldLookup",
+            Self::Partialcreditcard => "FieldPartialCreditCard",
         }
     }
+}
+
+/// A custom object.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomObject {
+    /// Its name in paths.
+    pub key: String,
+    /// What agents read; the key when absent.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Its fields, besides name and external id.
+    #[serde(default)]
+    pub fields: Vec<ObjectField>,
+    /// Whether two records cannot have one name; only then can a record be set by its name.
+    #[serde(default)]
+    pub unique_names: bool,
+    /// Numbers the records' names behind this prefix; a name that is sent is refused then.
+    #[serde(default)]
+    pub autonumber_prefix: Option<String>,
+}
+
+/// A field of a custom object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectField {
+    /// Its name in records.
+    pub key: String,
+    /// What agents read; the key when absent.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Decides which values it takes.
+    #[serde(rename = "type")]
+    pub field_type: ObjectFieldType,
+    /// Choices of a dropdown or multiselect.
+    #[serde(default)]
+    pub options: Vec<FieldOption>,
+    /// What a regexp field's values have to match as a whole.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// The custom object that a lookup leads to; without one its values go unchecked.
+    #[serde(default)]
+    pub target: Option<String>,
+}
+
+/// Types of custom objects' fields, by the vendor's names. Values of another JSON type are refused; `null` clears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectFieldType {
+    /// One line.
+    Text,
+    /// Many lines.
+    Textarea,
+    /// A boolean.
+    Checkbox,
+    /// `2021-04-16`.
+    Date,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Decimal,
+    /// Text that matches the pattern.
+    Regexp,
+    /// The value of one choice.
+    Dropdown,
+    /// A list of choices' values.
+    Multiselect,
+    /// A record: its id, `external_id:V` or `name:V`.
+    Lookup,
+}
+
+impl ObjectFieldType {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Textarea => "textarea",
+            Self::Checkbox => "checkbox",
+            Self::Date => "date",
+            Self::Integer => "integer",
+            Self::Decimal => "decimal",
+            Self::Regexp => "regexp",
+            Self::Dropdown => "dropdown",
+            Self::Multiselect => "multiselect",
+            Self::Lookup => "lookup",
+        }
+    }
+}
+
+/// What becomes of a record's field that its object doesn't have; the vendor doesn't say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownFields {
+    /// It is dropped without a word.
+    #[default]
+    Drop,
+    /// The whole record is refused.
+    Refuse,
 }

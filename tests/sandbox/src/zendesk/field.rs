@@ -1,5 +1,6 @@
 //! Custom ticket fields: which values they take and which tags they add.
 
+use regex::Regex;
 use serde_json::{Value, json};
 
 use super::config::{FieldType, TicketField};
@@ -7,6 +8,7 @@ use super::config::{FieldType, TicketField};
 pub(crate) struct Field {
     pub(crate) id: u64,
     pub(crate) config: TicketField,
+    pattern: Option<Regex>,
 }
 
 /// What becomes of a value sent for a field.
@@ -19,6 +21,15 @@ pub(crate) enum Verdict {
 }
 
 impl Field {
+    pub(crate) fn open(id: u64, config: TicketField) -> Result<Self, String> {
+        let pattern = config.pattern.as_deref().map(whole).transpose()?;
+        Ok(Self {
+            id,
+            config,
+            pattern,
+        })
+    }
+
     pub(crate) fn judge(&self, value: &Value) -> Verdict {
         if value.is_null() || *value == json!("") {
             return Verdict::Stored(match self.config.field_type {
@@ -29,7 +40,10 @@ impl Field {
                 | FieldType::Integer
                 | FieldType::Decimal
                 | FieldType::Tagger
-                | FieldType::Multiselect => Value::Null,
+                | FieldType::Multiselect
+                | FieldType::Regexp
+                | FieldType::Lookup
+                | FieldType::Partialcreditcard => Value::Null,
             });
         }
         let text = value
@@ -43,7 +57,15 @@ impl Field {
             }
         };
         match self.config.field_type {
-            FieldType::Text | FieldType::Textarea => Verdict::Stored(json!(text)),
+            FieldType::Text | FieldType::Textarea | FieldType::Lookup => {
+                Verdict::Stored(json!(text))
+            }
+            FieldType::Regexp => stored_if(
+                self.pattern
+                    .as_ref()
+                    .is_none_or(|pattern| pattern.is_match(&text)),
+            ),
+            FieldType::Partialcreditcard => Verdict::Stored(json!(last_four(&text))),
             FieldType::Checkbox => Verdict::Stored(json!(text == "true" || text == "1")),
             FieldType::Date => stored_if(text.parse::<jiff::civil::Date>().is_ok()),
             FieldType::Integer => stored_if(text.parse::<i64>().is_ok()),
@@ -103,7 +125,10 @@ impl Field {
             | FieldType::Textarea
             | FieldType::Date
             | FieldType::Integer
-            | FieldType::Decimal => Vec::new(),
+            | FieldType::Decimal
+            | FieldType::Regexp
+            | FieldType::Lookup
+            | FieldType::Partialcreditcard => Vec::new(),
         }
     }
 
@@ -128,11 +153,25 @@ impl Field {
         json["required"] = json!(self.config.required);
         json["removable"] = json!(true);
         json["tag"] = json!(self.config.tag);
+        json["regexp_for_validation"] = json!(self.config.pattern);
         if !options.is_empty() {
             json["custom_field_options"] = json!(options);
         }
         json
     }
+}
+
+/// The pattern, made to match values as a whole.
+pub(crate) fn whole(pattern: &str) -> Result<Regex, String> {
+    Regex::new(&format!("^(?:{pattern})$")).map_err(|error| error.to_string())
+}
+
+/// A card's number as it is kept.
+fn last_four(number: &str) -> String {
+    let digits: Vec<char> = number.chars().filter(char::is_ascii_digit).collect();
+    let (hidden, shown) = digits.split_at(digits.len().saturating_sub(4));
+    let shown: String = shown.iter().collect();
+    format!("{}{shown}", "X".repeat(hidden.len()))
 }
 
 fn field_json(id: u64, kind: &str, title: &str, position: usize, host: &str) -> Value {
@@ -146,7 +185,7 @@ fn field_json(id: u64, kind: &str, title: &str, position: usize, host: &str) -> 
 
 /// The fields that every account has. Type and priority can be removed, so `removable` doesn't mean custom.
 pub(crate) fn system_fields(first_id: u64, with_hold: bool, host: &str) -> Vec<Value> {
-    const FIELDS: [(&str, &str, bool, bool); 7] = [
+    const FIELDS: [(&str, &str, bool, bool); 8] = [
         ("subject", "Subject", false, false),
         ("description", "Description", false, false),
         ("status", "Status", false, false),
@@ -154,6 +193,7 @@ pub(crate) fn system_fields(first_id: u64, with_hold: bool, host: &str) -> Vec<V
         ("priority", "Priority", true, false),
         ("group", "Group", false, false),
         ("assignee", "Assignee", false, true),
+        ("custom_status", "Ticket status", false, false),
     ];
     FIELDS
         .iter()
@@ -163,11 +203,29 @@ pub(crate) fn system_fields(first_id: u64, with_hold: bool, host: &str) -> Vec<V
             let mut json = field_json(id, kind, title, position, host);
             json["removable"] = json!(removable);
             json["required"] = json!(required);
+            let options = system_options(kind, with_hold);
+            if !options.is_empty() {
+                json["system_field_options"] = json!(options);
+            }
             if *kind == "status" {
                 json["sub_type_id"] = json!(u8::from(with_hold));
             }
             json
         })
+        .collect()
+}
+
+fn system_options(kind: &str, with_hold: bool) -> Vec<Value> {
+    let names: &[&str] = match kind {
+        "status" => &["Open", "Pending", "Hold", "Solved", "Closed", "New"],
+        "tickettype" => &["Question", "Incident", "Problem", "Task"],
+        "priority" => &["Low", "Normal", "High", "Urgent"],
+        _ => &[],
+    };
+    names
+        .iter()
+        .filter(|name| with_hold || **name != "Hold")
+        .map(|name| json!({ "name": name, "value": name.to_lowercase() }))
         .collect()
 }
 
@@ -180,9 +238,9 @@ mod tests {
     use crate::zendesk::config::FieldOption;
 
     fn check(field_type: FieldType, sent: &Value, expected: &Verdict) {
-        let field = Field {
-            id: 1,
-            config: TicketField {
+        let field = Field::open(
+            1,
+            TicketField {
                 id: None,
                 title: "Field".to_owned(),
                 field_type,
@@ -194,8 +252,10 @@ mod tests {
                     .into(),
                 required: false,
                 tag: None,
+                pattern: None,
             },
-        };
+        )
+        .unwrap();
         assert_eq!(field.judge(sent), *expected, "{field_type:?} {sent}");
     }
 

@@ -60,18 +60,18 @@ type Fields = Map<String, Value>;
 
 /// Problems by field, as they read in a 422.
 #[derive(Default)]
-struct Problems(BTreeMap<String, Vec<Value>>);
+pub(super) struct Problems(BTreeMap<String, Vec<Value>>);
 
 impl Problems {
-    fn add(&mut self, field: &str, description: &str, error: &str) {
+    pub(super) fn add(&mut self, field: &str, description: &str, error: &str) {
         self.push(field, json!({ "description": description, "error": error }));
     }
 
-    fn push(&mut self, field: &str, problem: Value) {
+    pub(super) fn push(&mut self, field: &str, problem: Value) {
         self.0.entry(field.to_owned()).or_default().push(problem);
     }
 
-    fn refuse(self) -> Result<(), Answer> {
+    pub(super) fn refuse(self) -> Result<(), Answer> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -140,6 +140,7 @@ impl Zendesk {
             ticket.requester_id = self
                 .add_user(None, &email, Some(name), Role::EndUser, None)
                 .map_err(|reason| Answer::json(422, json!({ "error": reason })))?;
+            self.hide_from_search(ticket.requester_id, request.now);
         }
         self.last_ticket = ticket.id;
         if let Some(source) = ticket
@@ -298,6 +299,7 @@ impl Zendesk {
                 problems.add(name, &format!("{label}: is invalid"), "InvalidValue");
             }
         }
+        check_due(ticket, problems);
         self.set_assignee(fields, ticket, problems);
         if let Some(status) = fields.get("status") {
             let status = status.as_str().unwrap_or_default();
@@ -556,7 +558,7 @@ impl Zendesk {
 }
 
 /// A body counts only when it says that it is JSON.
-fn json_body(request: &VendorRequest) -> Option<&Value> {
+pub(super) fn json_body(request: &VendorRequest) -> Option<&Value> {
     let is_json = request
         .header("content-type")
         .is_some_and(|content_type| content_type.starts_with("application/json"));
@@ -613,6 +615,22 @@ fn check_open(ticket: &Ticket) -> Result<(), Answer> {
     problems.refuse()
 }
 
+/// Only tasks are due: anything else drops the date without a word.
+fn check_due(ticket: &mut Ticket, problems: &mut Problems) {
+    let due = ticket.get("due_at");
+    if due.is_null() {
+        return;
+    }
+    let is_time = due
+        .as_str()
+        .is_some_and(|text| text.parse::<Timestamp>().is_ok());
+    if !is_time {
+        problems.add("due_at", "Due at: is invalid", "InvalidValue");
+    } else if ticket.get("type") != "task" {
+        ticket.plain.insert("due_at".to_owned(), Value::Null);
+    }
+}
+
 /// Whatever the value of `safe_update`, its presence switches the check on; without a stamp there is nothing to check.
 fn check_stamp(fields: &Fields, ticket: &Ticket) -> Result<(), Answer> {
     let stamp = fields
@@ -652,6 +670,6 @@ fn add_tags(tags: &mut Vec<String>, further: Vec<String>) {
 }
 
 /// Times of the API have whole seconds.
-fn seconds(moment: Timestamp) -> Timestamp {
+pub(super) fn seconds(moment: Timestamp) -> Timestamp {
     Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }

@@ -56,7 +56,10 @@ impl Account {
             control,
             sandbox,
             authorization: Some(authorization),
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
         }
     }
 

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
 
 mod control;
+mod custom_object;
 mod documentation;
 mod harness;
+mod oauth;
+mod profile;
 mod servicenow;
 mod zendesk;

@@ -825,3 +825,135 @@ async fn sleeping_and_unknown_instances_show_pages() {
             .starts_with("text/html")
     );
 }
+
+#[tokio::test]
+async fn people_and_groups_are_rows_to_ask_for() {
+    let account = account_with(json!({
+        "people": [{ "name": "David Loo", "email": "david@example.com" },
+            { "name": "Beth Anglin", "user_name": "beth", "active": false, "email": "beth@example.com" }],
+        "groups": [{ "name": "Service Desk" }, { "name": "Old Desk", "active": false }],
+    }))
+    .await;
+    let names = async |query: &str| {
+        let answer = account.get(&format!("/api/now/table/{query}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let mut names: Vec<String> = answer.body["result"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    for (query, expected) in [
+        (
+            "sys_user?sysparm_query=user_name=david.loo",
+            vec!["David Loo"],
+        ),
+        ("sys_user?sysparm_query=user_name=beth", vec!["Beth Anglin"]),
+        (
+            "sys_user?sysparm_query=active=true",
+            vec!["David Loo", "api"],
+        ),
+        (
+            "sys_user?sysparm_query=last_nameSTARTSWITHAng",
+            vec!["Beth Anglin"],
+        ),
+        (
+            "sys_user?sysparm_query=emailLIKE@example.com%5Eactive=true",
+            vec!["David Loo"],
+        ),
+        (
+            "sys_user?sysparm_query=nameINDavid%20Loo,api",
+            vec!["David Loo", "api"],
+        ),
+        (
+            "sys_user?sysparm_query=nickname=x%5Eactive=false",
+            vec!["Beth Anglin"],
+        ),
+        (
+            "sys_user_group?sysparm_query=active=true",
+            vec!["Service Desk"],
+        ),
+        (
+            "sys_user_group?sysparm_query=user_name=x",
+            vec!["Old Desk", "Service Desk"],
+        ),
+    ] {
+        assert_eq!(names(query).await, expected, "{query}");
+    }
+    let david = account
+        .get("/api/now/table/sys_user?sysparm_query=user_name=david.loo")
+        .await;
+    let row = &david.body["result"][0];
+    for (column, expected) in [
+        ("first_name", "David"),
+        ("active", "true"),
+        ("sys_class_name", "sys_user"),
+    ] {
+        assert_eq!(row[column], expected);
+    }
+    let refused = account
+        .control
+        .create(&json!({ "groups": [{ "name": "g", "user_name": "g" }] }))
+        .await;
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("cannot have a user_name")
+    );
+}
+
+#[tokio::test]
+async fn hidden_rows_shorten_pages_and_are_not_found() {
+    let account =
+        account_with(json!({ "hidden_rows": { "incident": "short_descriptionSTARTSWITHsecret" } }))
+            .await;
+    for text in ["secret 1", "a", "secret 2", "b"] {
+        account
+            .post(INCIDENTS, &json!({ "short_description": text }))
+            .await;
+    }
+    let list = |query: &str| format!("{INCIDENTS}?sysparm_fields=short_description&{query}");
+    let all = account.get(&list("sysparm_query=ORDERBYnumber")).await;
+    assert_eq!(
+        all.body["result"],
+        json!([{ "short_description": "a" }, { "short_description": "b" }])
+    );
+    assert_eq!(all.header("x-total-count"), Some("4"));
+    let page = account
+        .get(&list("sysparm_query=ORDERBYnumber&sysparm_limit=1"))
+        .await;
+    assert_eq!(
+        page.body["result"],
+        json!([]),
+        "the limit comes before the rule"
+    );
+    assert!(page.header("link").unwrap().contains("rel=\"next\""));
+    let records = account.control.records("incident").await.unwrap();
+    let path = format!("{INCIDENTS}/{}", records[0]["sys_id"].as_str().unwrap());
+    for answer in [
+        account.get(&path).await,
+        account.patch(&path, &json!({ "urgency": "1" })).await,
+    ] {
+        assert_refused(
+            &answer,
+            404,
+            "No Record found",
+            "ACL restricts the record retrieval",
+        );
+    }
+    assert_eq!(records, account.control.records("incident").await.unwrap());
+    let mistake = account
+        .control
+        .create(&json!({ "hidden_rows": { "incident": "nothing=1" } }))
+        .await;
+    assert!(
+        mistake
+            .unwrap_err()
+            .to_string()
+            .contains("no query that hides")
+    );
+}

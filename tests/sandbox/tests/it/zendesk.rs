@@ -763,3 +763,153 @@ async fn ticket_fields_list_system_and_custom_ones() {
     let paged = account.get("/api/v2/ticket_fields?page%5Bsize%5D=1").await;
     assert_eq!(paged.body["ticket_fields"][0]["id"], 100, "by id");
 }
+
+#[tokio::test]
+async fn system_fields_name_their_choices() {
+    for (without_hold, statuses) in [(false, 6), (true, 5)] {
+        let account = account_with(json!({ "without_hold": without_hold })).await;
+        let answer = account.get("/api/v2/ticket_fields").await;
+        let fields = answer.body["ticket_fields"].as_array().unwrap();
+        let options = |kind: &str| {
+            let field = fields.iter().find(|field| field["type"] == kind).unwrap();
+            assert!(field.get("custom_field_options").is_none());
+            field["system_field_options"].as_array().map_or(0, Vec::len)
+        };
+        for (kind, count) in [
+            ("subject", 0),
+            ("description", 0),
+            ("status", statuses),
+            ("tickettype", 4),
+            ("priority", 4),
+            ("group", 0),
+            ("assignee", 0),
+            ("custom_status", 0),
+        ] {
+            assert_eq!(options(kind), count, "{kind}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pattern_lookup_and_card_fields_have_their_own_rules() {
+    let account = account_with(json!({ "ticket_fields": [
+        { "id": 1, "title": "Order", "type": "regexp", "pattern": "[0-9]{4}" },
+        { "id": 2, "title": "Owner", "type": "lookup" },
+        { "id": 3, "title": "Card", "type": "partialcreditcard" },
+    ] }))
+    .await;
+    let send = |id: u64, value: &str| json!({ "custom_fields": [{ "id": id, "value": value }], "comment": { "body": "c" } });
+    for (id, sent, stored) in [
+        (1, "1234", "1234"),
+        (2, "77", "77"),
+        (3, "4111 1111 1111 1111", "XXXXXXXXXXXX1111"),
+    ] {
+        let ticket = create(&account, send(id, sent)).await;
+        let fields = ticket["custom_fields"].as_array().unwrap();
+        let field = fields.iter().find(|field| field["id"] == id).unwrap();
+        assert_eq!(field["value"], stored);
+    }
+    let wrong = account
+        .post(TICKETS, &json!({ "ticket": send(1, "12345") }))
+        .await;
+    assert_invalid(&wrong, "base", "Order: is not properly formatted");
+}
+
+#[tokio::test]
+async fn wrong_api_token_may_be_somebody_anonymous() {
+    let mut account = account_with(json!({ "wrong_token_is_anonymous": true,
+        "api_tokens": [{ "email": "bot@example.com", "token": "tok" }] }))
+    .await;
+    account.authorize(Some(basic("bot@example.com/token", "wrong")));
+    let me = account.get("/api/v2/users/me.json").await;
+    assert_eq!(me.status, 200);
+    assert_eq!(me.body["user"]["name"], "Anonymous user");
+    assert!(me.body["user"]["id"].is_null());
+    assert_eq!(me.body["user"]["role"], "end-user");
+    assert_eq!(account.get(TICKETS).await.status, 401);
+}
+
+#[tokio::test]
+async fn search_finds_parts_and_lags_behind() {
+    let account = account_with(json!({
+        "agents": [{ "email": "ann@example.com", "name": "Ann Lee", "id": 5 }],
+        "end_users": [{ "email": "joann@example.com", "name": "Jo", "id": 6 }],
+    }))
+    .await;
+    let search = async |query: &str| {
+        let answer = account
+            .get(&format!("/api/v2/users/search.json?{query}"))
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let users = answer.body["users"].as_array().unwrap();
+        assert_eq!(answer.body["count"], users.len());
+        users
+            .iter()
+            .map(|user| user["id"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(search("query=email%3AANN%40example.com").await, [5, 6]);
+    assert_eq!(search("query=lee").await, [5]);
+    assert_eq!(search("query=ann+role%3Aend-user").await, [6]);
+    assert!(search("external_id=1").await.is_empty());
+    create(
+        &account,
+        json!({ "requester": { "name": "New", "email": "new@example.com" }, "comment": { "body": "c" } }),
+    )
+    .await;
+    assert!(search("query=email%3Anew%40example.com").await.is_empty());
+    account
+        .control
+        .advance_clock(Duration::from_mins(1))
+        .await
+        .unwrap();
+    assert_eq!(search("query=email%3Anew%40example.com").await.len(), 1);
+    assert_eq!(account.get("/api/v2/users/search").await.status, 400);
+    assert_eq!(
+        account.get("/api/v2/users/5.json").await.body["user"]["email"],
+        "ann@example.com"
+    );
+}
+
+#[tokio::test]
+async fn tags_can_be_changed_safely() {
+    let account = account().await;
+    let ticket = create(&account, json!({ "comment": { "body": "c" } })).await;
+    let body =
+        json!({ "tags": ["a"], "updated_stamp": ticket["updated_at"], "safe_update": "true" });
+    let path = format!("{TICKETS}/1/tags");
+    assert_eq!(account.put(&path, &body).await.status, 200);
+    let outdated =
+        json!({ "tags": ["b"], "updated_stamp": ticket["updated_at"], "safe_update": "true" });
+    assert_eq!(account.put(&path, &outdated).await.status, 409);
+    assert_eq!(account.get(&path).await.body["tags"], json!(["a"]));
+    let bare = account.put(&path, &json!({ "tag": "b" })).await;
+    assert_eq!(bare.status, 400);
+}
+
+#[tokio::test]
+async fn only_tasks_are_due() {
+    let account = account().await;
+    let due = "2026-12-01T10:00:00Z";
+    for (kind, stored) in [
+        (json!("task"), json!(due)),
+        (json!("question"), Value::Null),
+    ] {
+        let ticket = create(
+            &account,
+            json!({ "type": kind, "due_at": due, "group_id": 7, "comment": { "html_body": "<b>c</b>" } }),
+        )
+        .await;
+        assert_eq!(ticket["due_at"], stored, "{kind}");
+        assert_eq!(ticket["type"], kind);
+        assert_eq!(ticket["group_id"], 7);
+        assert_eq!(ticket["description"], "c");
+    }
+    let wrong = account
+        .post(
+            TICKETS,
+            &json!({ "ticket": { "type": "task", "due_at": "tomorrow", "comment": { "body": "c" } } }),
+        )
+        .await;
+    assert_invalid(&wrong, "due_at", "Due at: is invalid");
+}
