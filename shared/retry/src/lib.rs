@@ -19,6 +19,12 @@ pub enum Disposition {
         /// The delay that the other side asked for.
         after: Option<Duration>,
     },
+    /// Nothing was called, and nothing can be until somebody has acted elsewhere (connected an account, say). Look again,
+    /// no less often than `every`: whoever acted should see an effect soon.
+    Wait {
+        /// The longest delay between two looks.
+        every: Duration,
+    },
     /// Making the call again cannot help. A human must act.
     GiveUp,
 }
@@ -68,6 +74,22 @@ impl RetryPolicy {
         let own = full.saturating_sub(jitter);
         let delay = asked.map_or(own, |asked| asked.saturating_add(jitter).max(own));
         (elapsed.saturating_add(delay) <= self.budget).then_some(delay)
+    }
+
+    /// The delay before the next look at something that somebody else must bring about: at the policy's pace, but no
+    /// less often than `every`. `None` when the budget is spent.
+    pub fn delay_while_waiting(
+        &self,
+        attempt: u32,
+        elapsed: Duration,
+        every: Duration,
+        seed: u64,
+    ) -> Option<Duration> {
+        let often = Self {
+            longest: self.longest.min(every),
+            ..*self
+        };
+        often.delay(attempt, elapsed, None, seed)
     }
 }
 
@@ -133,6 +155,22 @@ mod tests {
             .delay(9, Duration::ZERO, Some(Duration::ZERO), 42)
             .unwrap();
         assert!(own > Duration::from_mins(1), "{own:?}");
+    }
+
+    #[test]
+    fn waiting_looks_often_and_no_longer_than_the_budget() {
+        let every = Duration::from_mins(10);
+        for attempt in 1..200 {
+            let delay = POLICY
+                .delay_while_waiting(attempt, Duration::from_hours(25), every, 5)
+                .unwrap();
+            assert!(delay <= every, "{delay:?}");
+        }
+        let first = POLICY
+            .delay_while_waiting(1, Duration::ZERO, every, 5)
+            .unwrap();
+        assert!(first <= POLICY.first, "{first:?}");
+        assert_eq!(POLICY.delay_while_waiting(1, POLICY.budget, every, 5), None);
     }
 
     #[test]

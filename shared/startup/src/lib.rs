@@ -1,6 +1,6 @@
 //! What every function does once, while it starts: read its variables, install its log, connect to AWS.
 //!
-//! This is the only place that reads the process environment and the clock.
+//! This is the only place that reads the process environment, the clock and randomness.
 
 use std::time::Duration;
 
@@ -45,6 +45,29 @@ pub fn required(
 /// The current time. Functions get it as an argument.
 pub fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// Random bytes that nobody can guess.
+///
+/// # Errors
+/// When the operating system has none to give. Nothing secret can be made then.
+pub fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(NoRandomness)?;
+    Ok(bytes)
+}
+
+/// The operating system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no random bytes")]
+pub struct NoRandomness(#[source] getrandom::Error);
+
+/// A name that no other process has.
+///
+/// # Errors
+/// As [`random`].
+pub fn process_name() -> Result<String, NoRandomness> {
+    Ok(hex::encode(random::<16>()?))
 }
 
 /// Writes the log to standard output, one JSON object a line, as CloudWatch Logs Insights reads it. The

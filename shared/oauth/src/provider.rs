@@ -1,0 +1,135 @@
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use vendor_http::Url;
+
+use crate::{State, Verifier};
+
+/// A vendor's two endpoints and its habits.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// Where a person agrees.
+    pub authorization: Url,
+    /// Where tokens are given.
+    pub token: Url,
+    /// How the token endpoint is written to.
+    pub encoding: Encoding,
+    /// What is asked for; `None` where the client's registration says it.
+    pub scope: Option<&'static str>,
+    /// What goes to the token endpoint besides, for every grant that issues a refresh token.
+    pub refreshable: &'static [(&'static str, u32)],
+}
+
+/// How parameters are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As an HTML form, which is the standard.
+    Form,
+    /// As a JSON object.
+    Json,
+}
+
+/// Who asks: a client as it is registered with the vendor.
+#[derive(Clone)]
+pub struct Client {
+    /// The client's identifier.
+    pub id: String,
+    /// The client's secret; `None` for a public client, which PKCE alone protects.
+    pub secret: Option<SecretString>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the token endpoint gave.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// Proves the account in calls.
+    pub access: SecretString,
+    /// Gets the next access token. `None`: the one in hand goes on being good, or there is none.
+    pub refresh: Option<SecretString>,
+    /// How long the access token is good from now on; `None` when the vendor does not say.
+    pub expires_in: Option<Duration>,
+    /// What the token may do, with spaces between.
+    pub scope: Option<String>,
+}
+
+impl Provider {
+    /// The address at the vendor's where a person agrees, and from where the browser comes back to `redirect_uri`.
+    pub fn authorization_url(
+        &self,
+        client: &Client,
+        redirect_uri: &str,
+        state: &State,
+        verifier: &Verifier,
+    ) -> Url {
+        let mut url = self.authorization.clone();
+        let challenge = verifier.challenge();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &client.id)
+            .append_pair("redirect_uri", redirect_uri);
+        if let Some(scope) = self.scope {
+            query.append_pair("scope", scope);
+        }
+        query
+            .append_pair("state", state.expose())
+            .append_pair("code_challenge", &challenge)
+            .append_pair("code_challenge_method", "S256");
+        drop(query);
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn person_is_sent_to_the_vendor_with_everything_that_it_needs() {
+        let provider = Provider {
+            authorization: Url::parse("https://acme.example.com/oauth/new").unwrap(),
+            token: Url::parse("https://acme.example.com/oauth/tokens").unwrap(),
+            encoding: Encoding::Json,
+            scope: Some("read write"),
+            refreshable: &[],
+        };
+        let client = Client {
+            id: "closed loop".to_owned(),
+            secret: Some("hush".into()),
+        };
+        let verifier = Verifier::derive(&"binding".into());
+        let url = provider.authorization_url(
+            &client,
+            "https://api.example.com/connect/callback",
+            &State::new([1; 32]),
+            &verifier,
+        );
+        let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let value = |name: &str| {
+            let mut found = query.iter().filter(|(key, _)| key == name);
+            let value = found.next().map(|(_, value)| value.clone());
+            assert!(found.next().is_none(), "{name} twice");
+            value.unwrap_or_default()
+        };
+        assert_eq!(value("response_type"), "code");
+        assert_eq!(value("client_id"), "closed loop");
+        assert_eq!(
+            value("redirect_uri"),
+            "https://api.example.com/connect/callback"
+        );
+        assert_eq!(value("scope"), "read write");
+        assert_eq!(value("state"), "01".repeat(32));
+        assert_eq!(value("code_challenge"), verifier.challenge());
+        assert_eq!(value("code_challenge_method"), "S256");
+        assert!(!url.as_str().contains("hush"));
+        assert!(!format!("{client:?}").contains("hush"));
+    }
+}

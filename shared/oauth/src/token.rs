@@ -1,0 +1,173 @@
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use vendor_http::{Method, Request, Response};
+
+use crate::error::{Error, Refusal};
+use crate::provider::{Client, Encoding, Provider, Tokens};
+use crate::secret::Verifier;
+
+/// A token endpoint answers in a moment; a function must have time left to store what it says.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest part of a vendor's words that is repeated, in characters.
+const LONGEST_WORDS: usize = 200;
+
+impl Provider {
+    /// Turns the code that came back from the vendor into tokens. `redirect_uri` is the one of the authorization.
+    ///
+    /// # Errors
+    /// [`Error`]; each says what to do. A code is good once.
+    pub async fn exchange_code(
+        &self,
+        http: &vendor_http::Client,
+        client: &Client,
+        code: &SecretString,
+        redirect_uri: &str,
+        verifier: &Verifier,
+    ) -> Result<Tokens, Error> {
+        let parameters = [
+            ("code", code.expose_secret()),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier.expose()),
+        ];
+        self.tokens(http, client, "authorization_code", &parameters, true)
+            .await
+    }
+
+    /// Gets the next access token. The vendor may give the next refresh token too, and then no longer takes this one.
+    ///
+    /// # Errors
+    /// [`Error`]; each says what to do.
+    pub async fn refresh(
+        &self,
+        http: &vendor_http::Client,
+        client: &Client,
+        refresh: &SecretString,
+    ) -> Result<Tokens, Error> {
+        let parameters = [("refresh_token", refresh.expose_secret())];
+        self.tokens(http, client, "refresh_token", &parameters, true)
+            .await
+    }
+
+    /// Gets an access token for the client itself.
+    ///
+    /// # Errors
+    /// [`Error`]; each says what to do.
+    pub async fn client_credentials(
+        &self,
+        http: &vendor_http::Client,
+        client: &Client,
+    ) -> Result<Tokens, Error> {
+        self.tokens(http, client, "client_credentials", &[], false)
+            .await
+    }
+
+    async fn tokens(
+        &self,
+        http: &vendor_http::Client,
+        client: &Client,
+        grant_type: &str,
+        parameters: &[(&str, &str)],
+        refreshable: bool,
+    ) -> Result<Tokens, Error> {
+        let mut all = vec![("grant_type", grant_type), ("client_id", &client.id)];
+        if let Some(secret) = &client.secret {
+            all.push(("client_secret", secret.expose_secret()));
+        }
+        all.extend_from_slice(parameters);
+        // A refresh without a scope keeps what was granted (RFC 6749, 6).
+        if let Some(scope) = self.scope.filter(|_| grant_type != "refresh_token") {
+            all.push(("scope", scope));
+        }
+        let lifetimes = if refreshable { self.refreshable } else { &[] };
+        let request = Request::new(Method::POST, self.token.clone()).timeout(TIMEOUT);
+        let request = match self.encoding {
+            Encoding::Form => {
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                form.extend_pairs(&all);
+                for (name, seconds) in lifetimes {
+                    form.append_pair(name, &seconds.to_string());
+                }
+                request.form(form.finish())
+            }
+            Encoding::Json => {
+                let texts = all
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
+                let numbers = lifetimes
+                    .iter()
+                    .map(|(name, seconds)| ((*name).to_owned(), Value::from(*seconds)));
+                let body: Map<String, Value> = texts.chain(numbers).collect();
+                request.json(Value::Object(body).to_string())
+            }
+        };
+        let response = http.send(request).await.map_err(Error::Unreachable)?;
+        read(&response)
+    }
+}
+
+fn read(response: &Response) -> Result<Tokens, Error> {
+    let body = response.json().unwrap_or_default();
+    let status = response.status;
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::trim);
+    let words = |name: &str| {
+        text(name)
+            .filter(|text| !text.is_empty())
+            .map(|text| text.chars().take(LONGEST_WORDS).collect())
+    };
+    if response.is_success() {
+        let access = text("access_token").filter(|token| !token.is_empty());
+        let Some(access) = access else {
+            return Err(match words("error") {
+                Some(code) => Error::Refused(Refusal {
+                    status,
+                    code: Some(code),
+                    description: words("error_description"),
+                }),
+                None => Error::Unusable {
+                    status,
+                    title: response.page_title(),
+                },
+            });
+        };
+        return Ok(Tokens {
+            access: access.into(),
+            refresh: text("refresh_token")
+                .filter(|token| !token.is_empty())
+                .map(Into::into),
+            expires_in: body.get("expires_in").and_then(seconds),
+            scope: words("scope"),
+        });
+    }
+    // Wrong user, secret, token or grant: 400 by the standard, 401 in ServiceNow's answers, 403 for a client that may not.
+    // A page instead of JSON comes from something in between, which may go away.
+    let refusal = (400..500).contains(&status) && ![404, 408, 425, 429].contains(&status);
+    if refusal && body.is_object() {
+        return Err(Error::Refused(Refusal {
+            status,
+            code: words("error"),
+            description: words("error_description"),
+        }));
+    }
+    if status == 408 || status == 425 || status == 429 || status >= 500 {
+        return Err(Error::Unavailable {
+            status,
+            after: response.retry_after(),
+        });
+    }
+    Err(Error::Unusable {
+        status,
+        title: response.page_title(),
+    })
+}
+
+/// Some servers write the number as a text.
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Number(number) => number.as_u64(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    seconds.map(Duration::from_secs)
+}

@@ -1,0 +1,176 @@
+//! The token endpoint, against a scripted server.
+
+#![expect(clippy::unwrap_used, reason = "a suite fails by panicking")]
+
+use std::time::Duration;
+
+use oauth::{Client, Encoding, Error, Provider, Tokens, Verifier};
+use retry::Disposition;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use vendor_http::Url;
+use vendor_http::test_support::{Server, Step};
+
+fn provider(server: &Server, encoding: Encoding) -> Provider {
+    let url = |path: &str| Url::parse(&format!("{}{path}", server.url())).unwrap();
+    Provider {
+        authorization: url("/authorize"),
+        token: url("/token"),
+        encoding,
+        scope: Some("read write"),
+        refreshable: &[("refresh_token_expires_in", 7_776_000)],
+    }
+}
+
+fn client() -> Client {
+    Client {
+        id: "closedloop".to_owned(),
+        secret: Some("s&cret".into()),
+    }
+}
+
+async fn refresh(step: Step) -> Result<Tokens, Error> {
+    let server = Server::start([step]).await.unwrap();
+    let http = vendor_http::Client::new().unwrap();
+    provider(&server, Encoding::Form)
+        .refresh(&http, &client(), &"old".into())
+        .await
+}
+
+#[tokio::test]
+async fn each_grant_sends_what_the_vendor_needs() {
+    let ok = || Step::json(200, json!({"access_token": "a", "token_type": "Bearer"}));
+    let server = Server::start([ok(), ok(), ok()]).await.unwrap();
+    let http = vendor_http::Client::new().unwrap();
+    let verifier = Verifier::derive(&"binding".into());
+    let json = provider(&server, Encoding::Json);
+    json.exchange_code(
+        &http,
+        &client(),
+        &"c0de".into(),
+        "https://us/callback",
+        &verifier,
+    )
+    .await
+    .unwrap();
+    json.client_credentials(&http, &client()).await.unwrap();
+    let public = Client {
+        secret: None,
+        ..client()
+    };
+    provider(&server, Encoding::Form)
+        .refresh(&http, &public, &"old+token".into())
+        .await
+        .unwrap();
+    let received = server.received();
+    assert_eq!(
+        received[0].json(),
+        json!({
+            "grant_type": "authorization_code", "client_id": "closedloop", "client_secret": "s&cret",
+            "code": "c0de", "redirect_uri": "https://us/callback", "code_verifier": verifier.expose(),
+            "scope": "read write", "refresh_token_expires_in": 7_776_000,
+        })
+    );
+    assert_eq!(
+        received[1].json(),
+        json!({
+            "grant_type": "client_credentials", "client_id": "closedloop", "client_secret": "s&cret",
+            "scope": "read write",
+        })
+    );
+    assert_eq!(
+        received[2].header("content-type"),
+        "application/x-www-form-urlencoded"
+    );
+    assert_eq!(
+        received[2].body,
+        "grant_type=refresh_token&client_id=closedloop&refresh_token=old%2Btoken&refresh_token_expires_in=7776000"
+    );
+}
+
+#[tokio::test]
+async fn tokens_are_read_whatever_is_missing() {
+    let full = json!({
+        "access_token": "new", "refresh_token": "next", "scope": "read write", "expires_in": 1799,
+        "token_type": "bearer",
+    });
+    let tokens = refresh(Step::json(201, full)).await.unwrap();
+    assert_eq!(tokens.access.expose_secret(), "new");
+    assert_eq!(tokens.refresh.unwrap().expose_secret(), "next");
+    assert_eq!(tokens.expires_in, Some(Duration::from_secs(1799)));
+    assert_eq!(tokens.scope.as_deref(), Some("read write"));
+    let least = json!({"access_token": "new", "refresh_token": null, "expires_in": null});
+    let tokens = refresh(Step::json(200, least)).await.unwrap();
+    assert!(tokens.refresh.is_none() && tokens.expires_in.is_none() && tokens.scope.is_none());
+}
+
+#[tokio::test]
+async fn no_is_told_from_not_now() {
+    let denied = json!({"error_description": "access_denied", "error": "server_error"});
+    let invalid =
+        json!({"error": "invalid_grant", "error_description": "The refresh token is used up."});
+    let page = "<html><head><title>Log in</title></head></html>";
+    let give_up = Disposition::GiveUp;
+    for (step, disposition, words) in [
+        (
+            Step::json(401, &denied),
+            give_up,
+            "server_error: access_denied (HTTP 401)",
+        ),
+        (
+            Step::json(400, &invalid),
+            give_up,
+            "invalid_grant: The refresh token is used up. (HTTP 400)",
+        ),
+        (
+            Step::json(403, json!({})),
+            give_up,
+            "no reason given (HTTP 403)",
+        ),
+        (Step::json(200, &invalid), give_up, "invalid_grant"),
+        (
+            Step::json(200, json!({"result": []})),
+            Disposition::RETRY,
+            "answered 200 without a token",
+        ),
+        (
+            Step::answer(200, "text/html", page),
+            Disposition::RETRY,
+            "Log in",
+        ),
+        (
+            Step::answer(401, "text/html", page),
+            Disposition::RETRY,
+            "Log in",
+        ),
+        (
+            Step::answer(404, "text/html", page),
+            Disposition::RETRY,
+            "answered 404",
+        ),
+        (Step::json(500, &denied), Disposition::RETRY, "answered 500"),
+        (
+            Step::json(429, json!({})).with("retry-after", 7),
+            Disposition::Retry {
+                after: Some(Duration::from_secs(7)),
+            },
+            "answered 429",
+        ),
+        (Step::Lose, Disposition::RETRY, "could not be reached"),
+    ] {
+        let error = refresh(step).await.unwrap_err();
+        assert_eq!(error.disposition(), disposition, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn no_error_shows_a_secret() {
+    // A vendor that repeats what it was sent, where it should say why.
+    let echo = json!({"error": "invalid_request", "access_token": "leaked"});
+    let error = refresh(Step::json(400, echo)).await.unwrap_err();
+    let text = format!("{error} {error:?}");
+    for secret in ["s&cret", "old", "leaked"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
