@@ -1,10 +1,12 @@
-use accounts::Connected;
+use std::collections::BTreeMap;
+
+use accounts::{Connected, Vendors};
 use domain::{TaskKind, Vendor};
 use jiff::{SignedDuration, Timestamp};
-use servicenow::{Client, CorrelationId, Record};
-use task_runner::{Assignment, CallFailed, Calls, Connector, Done, Failed, UrlTemplate};
+use servicenow::{Client, Column, CorrelationId, Record};
+use task_runner::{Assignment, CallFailed, Calls, Connector, Done, Failed};
 
-use crate::mapping::{self, Correlation, NewRecord, Problem};
+use crate::mapping::{self, Change, Correlation, LookUp, NewRecord, Problem, Which};
 
 /// How much an instance's clock may be behind ours.
 ///
@@ -16,28 +18,22 @@ const CLOCK_DIFFERENCE: SignedDuration = SignedDuration::from_mins(2);
 /// Performs tasks in ServiceNow instances.
 #[derive(Debug, Clone)]
 pub struct ServiceNow {
-    http: vendor_http::Client,
-    url: UrlTemplate,
+    vendors: Vendors,
 }
 
 impl ServiceNow {
-    /// Makes no call. All accounts share the client's connections.
-    pub fn new(http: vendor_http::Client, url: UrlTemplate) -> Self {
-        Self { http, url }
+    /// Makes no call. All accounts share the vendors' connections.
+    pub fn new(vendors: Vendors) -> Self {
+        Self { vendors }
     }
 
-    fn session(&self, connected: &Connected) -> Result<Session, Problem> {
-        let account = &connected.account;
-        let base = self
-            .url
-            .base(&account.instance)
-            .map_err(|source| Problem::Instance {
-                account: account.name.clone(),
-                source,
-            })?;
-        let auth = mapping::auth(&account.name, &connected.credential)?;
+    fn session(&self, connected: &Connected) -> Result<Session, Failed> {
+        let client = self
+            .vendors
+            .servicenow(connected)
+            .map_err(task_runner::account_failed)?;
         Ok(Session {
-            client: Client::new(self.http.clone(), base, auth),
+            client,
             calls: Calls::default(),
         })
     }
@@ -49,17 +45,24 @@ impl ServiceNow {
         connected: &Connected,
     ) -> Result<Done, Failed> {
         let record = mapping::new_record(assignment.input, assignment.key).map_err(refused)?;
-        let mut session = self.session(connected).map_err(refused)?;
+        let mut session = self.session(connected)?;
         if assignment.look_first
             && let Some((found, warnings)) = session.look_for(&record).await?
         {
             return Ok(session.done(&found, warnings));
         }
-        let result = session.client.create(&record.table, &record.fields).await;
+        let NewRecord {
+            table,
+            mut fields,
+            look_ups,
+            correlation: _,
+        } = record;
+        session.resolve(&mut fields, look_ups).await?;
+        let result = session.client.create(&table, &fields).await;
         let created = session
             .calls
-            .wrote(result.map_err(failed), mapping::body(&record.fields))?;
-        let warnings = mapping::warnings(&record.fields, &created);
+            .wrote(result.map_err(failed), mapping::body(&fields))?;
+        let warnings = mapping::warnings(&fields, &created);
         Ok(session.done(&created, warnings))
     }
 
@@ -68,30 +71,41 @@ impl ServiceNow {
         assignment: &Assignment<'_>,
         connected: &Connected,
     ) -> Result<Done, Failed> {
-        let change = mapping::change(assignment.input).map_err(refused)?;
-        let mut session = self.session(connected).map_err(refused)?;
-        let result = session
-            .client
-            .find_by_number(&change.table, &change.number)
-            .await;
-        let found = session.calls.read(result.map_err(failed))?;
-        let mut fields = change.fields;
+        let Change {
+            table,
+            record,
+            mut fields,
+            look_ups,
+        } = mapping::change(assignment.input).map_err(refused)?;
+        let mut session = self.session(connected)?;
+        let (sys_id, found) = match record {
+            Which::Id(sys_id) => (sys_id, None),
+            Which::Number(number) => {
+                let result = session.client.find_by_number(&table, &number).await;
+                let found = session.calls.read(result.map_err(failed))?;
+                (found.sys_id.clone(), Some(found))
+            }
+        };
         if assignment.look_first && mapping::appends(&fields) {
-            let result = session.client.journal(&change.table, &found.sys_id).await;
+            let result = session.client.journal(&table, &sys_id).await;
             let journal = session.calls.read(result.map_err(failed))?;
             let since = assignment
                 .first_attempt_at
                 .checked_sub(CLOCK_DIFFERENCE)
                 .unwrap_or(Timestamp::MIN);
             fields = mapping::not_yet_appended(fields, &journal, since);
-            if fields.is_empty() {
+            if fields.is_empty() && look_ups.is_empty() {
+                let found = if let Some(found) = found {
+                    found
+                } else {
+                    let result = session.client.read(&table, &sys_id).await;
+                    session.calls.read(result.map_err(failed))?
+                };
                 return Ok(session.done(&found, Vec::new()));
             }
         }
-        let result = session
-            .client
-            .update(&change.table, &found.sys_id, &fields)
-            .await;
+        session.resolve(&mut fields, look_ups).await?;
+        let result = session.client.update(&table, &sys_id, &fields).await;
         let updated = session
             .calls
             .wrote(result.map_err(failed), mapping::body(&fields))?;
@@ -111,9 +125,14 @@ impl Connector for ServiceNow {
         match assignment.kind {
             TaskKind::ServiceNowCreateRecord => self.create(assignment, connected).await,
             TaskKind::ServiceNowUpdateRecord => self.update(assignment, connected).await,
-            other @ (TaskKind::ZendeskCreateTicket | TaskKind::ZendeskUpdateTicket) => Err(
-                Failed::before_any_call(format!("`{other}` is no ServiceNow task")),
-            ),
+            other @ (TaskKind::ZendeskCreateTicket
+            | TaskKind::ZendeskUpdateTicket
+            | TaskKind::ZendeskCreateProfile
+            | TaskKind::ZendeskUpdateProfile
+            | TaskKind::ZendeskCreateRecord
+            | TaskKind::ZendeskUpdateRecord) => Err(Failed::before_any_call(format!(
+                "`{other}` is no ServiceNow task"
+            ))),
         }
     }
 }
@@ -166,6 +185,36 @@ impl Session {
         }
     }
 
+    /// Fills in the ids of those who are given by name or address.
+    ///
+    /// Each attempt that writes asks anew. Nobody gets anything twice by that: a record that was created is
+    /// found by its key before anybody is looked up again, and an update that is repeated sets the column to
+    /// whoever has the name by then.
+    async fn resolve(
+        &mut self,
+        fields: &mut BTreeMap<Column, String>,
+        look_ups: Vec<LookUp>,
+    ) -> Result<(), Failed> {
+        for LookUp {
+            field,
+            column,
+            key,
+            value,
+        } in look_ups
+        {
+            let result = self.client.resolve(key, &value).await;
+            let sys_id = self.calls.read(result.map_err(|error| {
+                let failed = failed(error);
+                CallFailed {
+                    reason: format!("`{field}`: {}", failed.reason),
+                    ..failed
+                }
+            }))?;
+            fields.insert(column, sys_id.to_string());
+        }
+        Ok(())
+    }
+
     fn give_up(&mut self, problem: &Problem) -> Failed {
         self.calls.give_up(problem)
     }
@@ -186,9 +235,13 @@ fn refused(problem: Problem) -> Failed {
 }
 
 fn failed(error: servicenow::Error) -> CallFailed {
+    let reason = startup::chain(&error);
     CallFailed {
         disposition: error.disposition(),
-        reason: startup::chain(&error),
+        reason: match mapping::advice(&error) {
+            Some(advice) => format!("{reason}; {advice}"),
+            None => reason,
+        },
         unauthorized: error.is_unauthorized(),
         call: error.call.map(|call| *call),
     }

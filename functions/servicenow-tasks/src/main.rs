@@ -1,18 +1,9 @@
 //! Wires the `servicenow-tasks` function.
 
-use lambda_runtime::{Error, LambdaEvent, service_fn};
-use servicenow_tasks::{Config, ServiceNow};
-use task_runner::Runner;
+use lambda_runtime::Error;
+use servicenow_tasks::ServiceNow;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    startup::tracing();
-    let config = Config::from_vars(startup::variable)?;
-    let connector = ServiceNow::new(vendor_http::Client::new()?, config.url);
-    let aws = startup::aws_config().await;
-    let runner = Runner::new(connector, config.runner, &aws, startup::now);
-    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| async {
-        Ok::<_, Error>(runner.handle(event).await)
-    }))
-    .await
+    task_runner::run(ServiceNow::new).await
 }

@@ -5,17 +5,18 @@ mod state;
 
 use std::collections::BTreeMap;
 
-use accounts::Credential;
-use domain::task::servicenow::{ColumnName, CreateRecord, UpdateRecord};
+use domain::TaskKey;
+use domain::task::servicenow::{
+    ColumnName, CreateRecord, GroupKey, PersonKey, RecordKey, Reference, UpdateRecord,
+};
 use domain::task::value::{FieldValue, Level, Text};
 use domain::task::{self, InputError, Rendered};
-use domain::{AccountName, TaskKey};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use servicenow::{
-    Auth, Column, CorrelationId, Difference, InvalidInput, Journal, Record, RecordNumber, Table,
+    Column, CorrelationId, Difference, Error, InvalidInput, Journal, QueryText, Record,
+    RecordNumber, ReferenceKey, SysId, Table,
 };
-use vendor_http::BaseUrlError;
 
 /// Says in each record whose `correlation_id` it carries.
 const SOURCE: &str = "closedloop";
@@ -24,7 +25,33 @@ const CORRELATION_DISPLAY: &str = "correlation_display";
 /// Columns to which a write appends.
 const JOURNALS: [&str; 2] = ["comments", "work_notes"];
 /// Fields of a task that must not be blank: all others count as not given when they are.
-const REQUIRED: [&str; 2] = ["table", "number"];
+const REQUIRED: [&str; 3] = ["table", "number", "sys_id"];
+/// Fields that may hold what is to be looked up.
+const REFERENCES: [&str; 2] = ["assignment_group", "assigned_to"];
+const STATE: &str = "state";
+/// Where in a task's input a column belongs that a data policy asks for, by its label on the form. Labels that
+/// mean other columns in some tables come with the table.
+const LABELS: [(Option<&str>, &str, &str); 19] = [
+    (Some("problem"), "Resolution code", "fields.resolution_code"),
+    (None, "Resolution code", "fields.close_code"),
+    (None, "Close code", "fields.close_code"),
+    (None, "Resolution notes", "fields.close_notes"),
+    (None, "Close notes", "fields.close_notes"),
+    (Some("incident"), "On hold reason", "fields.hold_reason"),
+    (None, "On hold reason", "fields.on_hold_reason"),
+    (None, "Hold reason", "fields.hold_reason"),
+    (None, "Cause notes", "fields.cause_notes"),
+    (None, "Fix notes", "fields.fix_notes"),
+    (None, "Duplicate of", "fields.duplicate_of"),
+    (None, "Caller", "fields.caller_id"),
+    (None, "Category", "fields.category"),
+    (None, "Additional comments", "comment"),
+    (None, "Work notes", "work_note"),
+    (None, "Short description", "short_description"),
+    (None, "Description", "description"),
+    (None, "Assigned to", "assigned_to"),
+    (None, "Assignment group", "assignment_group"),
+];
 /// Longest value that a warning repeats, in characters.
 const LONGEST_VALUE: usize = 80;
 
@@ -35,6 +62,8 @@ pub(crate) struct NewRecord {
     pub(crate) table: Table,
     /// With what.
     pub(crate) fields: BTreeMap<Column, String>,
+    /// With whom besides.
+    pub(crate) look_ups: Vec<LookUp>,
     /// What the record can be recognised by.
     pub(crate) correlation: Correlation,
 }
@@ -54,9 +83,31 @@ pub(crate) struct Change {
     /// Where it is.
     pub(crate) table: Table,
     /// Which one.
-    pub(crate) number: RecordNumber,
+    pub(crate) record: Which,
     /// What becomes of it.
     pub(crate) fields: BTreeMap<Column, String>,
+    /// To whom it points from then on.
+    pub(crate) look_ups: Vec<LookUp>,
+}
+
+/// What a record to change is found by.
+#[derive(Debug)]
+pub(crate) enum Which {
+    Number(RecordNumber),
+    Id(SysId),
+}
+
+/// A column that gets the id of somebody who is not known yet.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LookUp {
+    /// The task's field.
+    pub(crate) field: &'static str,
+    /// The column that it sets.
+    pub(crate) column: Column,
+    /// What is compared.
+    pub(crate) key: ReferenceKey,
+    /// With what.
+    pub(crate) value: QueryText,
 }
 
 /// Why a task is given up without, or in spite of, a working instance. Somebody must act; the text says how.
@@ -68,34 +119,8 @@ pub(crate) enum Problem {
     Name(#[from] InvalidInput),
     #[error("`fields.{column}` and `{field}` both set the column `{column}`: give it once")]
     SetTwice { column: Column, field: &'static str },
-    #[error("the table `{table}` has no state `{word}`: use {possible}{}the table's own number", if possible.is_empty() { "" } else { ", or " })]
-    NoSuchState {
-        table: String,
-        word: &'static str,
-        /// The words that the table has, with commas between them.
-        possible: String,
-    },
-    #[error(
-        "the state `{word}` of the table `{table}` needs the column `{column}`: add it to the task's `fields` ({hint}){unchecked}"
-    )]
-    CompanionMissing {
-        table: String,
-        word: &'static str,
-        column: &'static str,
-        hint: &'static str,
-        unchecked: String,
-    },
     #[error("there is nothing to change: every field is absent or blank")]
     NothingToChange,
-    #[error(
-        "the account `{0}` holds an API token, which ServiceNow does not know: put a user's name and password, or a bearer token"
-    )]
-    ApiToken(AccountName),
-    #[error("the account `{account}` has no usable instance: {source}")]
-    Instance {
-        account: AccountName,
-        source: BaseUrlError,
-    },
     #[error(
         "an earlier attempt may have created the record, and the table `{0}` cannot be searched for the task's key: it has no `correlation_id`, or the account may not read it. Nothing was written. Add the column or the right and retry the run, or create the record by hand if it is missing"
     )]
@@ -117,8 +142,12 @@ pub(crate) enum Problem {
 pub(crate) fn new_record(input: &Value, key: &TaskKey) -> Result<NewRecord, Problem> {
     let input: CreateRecord<Rendered> =
         task::read(&without_blanks(input)).map_err(Problem::Input)?;
+    input.check().map_err(Problem::Input)?;
     let table = Table::parse(input.table.as_str())?;
-    let mut fields = columns(&input, OnNull::Skip)?;
+    let Columns {
+        mut fields,
+        look_ups,
+    } = columns(&input, OnNull::Skip)?;
     let theirs = fields.get(&Column::parse(CORRELATION_ID)?).cloned();
     let correlation = if let Some(theirs) = theirs {
         Correlation::Theirs(theirs)
@@ -133,6 +162,7 @@ pub(crate) fn new_record(input: &Value, key: &TaskKey) -> Result<NewRecord, Prob
     Ok(NewRecord {
         table,
         fields,
+        look_ups,
         correlation,
     })
 }
@@ -140,28 +170,52 @@ pub(crate) fn new_record(input: &Value, key: &TaskKey) -> Result<NewRecord, Prob
 /// Reads the input of `servicenow.update_record`. Blank values leave a column as it is; only null in
 /// `fields` clears it.
 pub(crate) fn change(input: &Value) -> Result<Change, Problem> {
-    let input: UpdateRecord<Rendered> =
+    let UpdateRecord::<Rendered> { record, change } =
         task::read(&without_blanks(input)).map_err(Problem::Input)?;
-    let fields = columns(&input.change, OnNull::Clear)?;
-    if fields.is_empty() {
+    change.check().map_err(Problem::Input)?;
+    let Columns { fields, look_ups } = columns(&change, OnNull::Clear)?;
+    if fields.is_empty() && look_ups.is_empty() {
         return Err(Problem::NothingToChange);
     }
     Ok(Change {
-        table: Table::parse(input.change.table.as_str())?,
-        number: RecordNumber::parse(input.number.as_str())?,
+        table: Table::parse(change.table.as_str())?,
+        record: match record {
+            RecordKey::Number(number) => Which::Number(RecordNumber::parse(number.as_str())?),
+            RecordKey::SysId(sys_id) => Which::Id(SysId::parse(sys_id.as_str())?),
+        },
         fields,
+        look_ups,
     })
 }
 
-/// How a call proves whose account it uses.
-pub(crate) fn auth(account: &AccountName, credential: &Credential) -> Result<Auth, Problem> {
-    match credential {
-        Credential::Basic { username, password } => Ok(Auth::Basic {
-            username: username.clone(),
-            password: password.clone(),
-        }),
-        Credential::Bearer { token } => Ok(Auth::Bearer(token.clone())),
-        Credential::ApiToken { .. } => Err(Problem::ApiToken(account.clone())),
+/// What to do about a call that a data policy refused, beside what the instance says; nothing for other errors.
+pub(crate) fn advice(error: &Error) -> Option<String> {
+    if !error.is_data_policy() {
+        return None;
+    }
+    let places: Vec<String> = error
+        .mandatory_fields()
+        .into_iter()
+        .map(|label| place_of(error.table.as_str(), label))
+        .collect();
+    Some(if places.is_empty() {
+        "a data policy of the table asks for more: give the columns that it names under `fields`"
+            .to_owned()
+    } else {
+        format!(
+            "a data policy of the table asks for more: give {}",
+            places.join(", ")
+        )
+    })
+}
+
+fn place_of(table: &str, label: &str) -> String {
+    let place = LABELS.into_iter().find(|(only_in, known, _)| {
+        only_in.is_none_or(|only_in| only_in == table) && known.eq_ignore_ascii_case(label)
+    });
+    match place {
+        Some((_, _, place)) => format!("`{place}` ({label})"),
+        None => format!("the column labelled {label} under `fields`"),
     }
 }
 
@@ -207,7 +261,21 @@ pub(crate) fn output(record: &Record, link: &str) -> Map<String, Value> {
 pub(crate) fn warnings(sent: &BTreeMap<Column, String>, stored: &Record) -> Vec<String> {
     servicenow::differences(sent, stored)
         .iter()
-        .filter_map(warning)
+        .filter_map(|difference| {
+            if !sent.contains_key(&difference.column) {
+                return Some(format!(
+                    "`{}`: it is {}, although `{STATE}` was sent and kept as {}; the instance may go by it",
+                    difference.column,
+                    excerpt(difference.stored.as_deref().unwrap_or_default()),
+                    excerpt(&difference.sent)
+                ));
+            }
+            let mut text = warning(difference)?;
+            if stored.table.as_str() == "problem" && difference.column.as_str() == STATE {
+                text.push_str("; recent instances move a problem by its own actions only, not by writing its state");
+            }
+            Some(text)
+        })
         .collect()
 }
 
@@ -235,11 +303,14 @@ fn warning(difference: &Difference) -> Option<String> {
             excerpt(sent)
         ),
         Some(stored) if is_same_text(sent, stored) => return None,
-        Some(stored) if sent.starts_with(stored) => format!(
-            "`{column}`: sent {} characters, kept {}",
-            sent.chars().count(),
-            stored.chars().count()
-        ),
+        // Short values are shown: `1` for `104` is another number, not a shorter text.
+        Some(stored) if sent.starts_with(stored) && sent.chars().count() > LONGEST_VALUE => {
+            format!(
+                "`{column}`: sent {} characters, kept {}",
+                sent.chars().count(),
+                stored.chars().count()
+            )
+        }
         Some(stored) => format!(
             "`{column}`: sent {}, kept {}",
             excerpt(sent),
@@ -270,6 +341,12 @@ enum OnNull {
     Clear,
 }
 
+/// What a task's input sets.
+struct Columns {
+    fields: BTreeMap<Column, String>,
+    look_ups: Vec<LookUp>,
+}
+
 /// A field of the form with the column that it sets.
 struct FormValue {
     field: &'static str,
@@ -277,21 +354,32 @@ struct FormValue {
     value: String,
 }
 
-fn columns(
-    input: &CreateRecord<Rendered>,
-    on_null: OnNull,
-) -> Result<BTreeMap<Column, String>, Problem> {
-    let mut columns = BTreeMap::new();
+fn columns(input: &CreateRecord<Rendered>, on_null: OnNull) -> Result<Columns, Problem> {
+    let mut fields = BTreeMap::new();
     let mut set_by = BTreeMap::new();
+    let mut look_ups = Vec::new();
+    for reference in references(input)? {
+        match reference {
+            Pointer::Known(value) => {
+                let column = Column::parse(value.column)?;
+                set_by.insert(column.clone(), value.field);
+                fields.insert(column, value.value);
+            }
+            Pointer::Sought(look_up) => {
+                set_by.insert(look_up.column.clone(), look_up.field);
+                look_ups.push(look_up);
+            }
+        }
+    }
     for FormValue {
         field,
         column,
         value,
-    } in form_values(input)?
+    } in form_values(input)
     {
         let column = Column::parse(column)?;
         set_by.insert(column.clone(), field);
-        columns.insert(column, value);
+        fields.insert(column, value);
     }
     for (name, value) in &input.fields {
         let Some((column, value)) = additional(name, value, on_null)? else {
@@ -300,28 +388,61 @@ fn columns(
         if let Some(field) = set_by.get(&column) {
             return Err(Problem::SetTwice { column, field });
         }
-        columns.insert(column, value);
+        fields.insert(column, value);
     }
-    if let Some(state) = input.state {
-        state::check_companions(input.table.as_str(), state, |name| {
-            let column = Column::parse(name).ok()?;
-            columns.get(&column).map(String::as_str)
-        })?;
-    }
-    Ok(columns)
+    Ok(Columns { fields, look_ups })
 }
 
-fn form_values(input: &CreateRecord<Rendered>) -> Result<Vec<FormValue>, Problem> {
+/// A column that points to somebody.
+enum Pointer {
+    Known(FormValue),
+    Sought(LookUp),
+}
+
+fn references(input: &CreateRecord<Rendered>) -> Result<Vec<Pointer>, Problem> {
+    const GROUP: &str = "assignment_group";
+    const PERSON: &str = "assigned_to";
+    let known = |field, id: &domain::task::servicenow::SysId| {
+        Pointer::Known(FormValue {
+            field,
+            column: field,
+            value: id.as_str().to_owned(),
+        })
+    };
+    let sought = |field, key, text: &str| {
+        Ok::<_, Problem>(Pointer::Sought(LookUp {
+            field,
+            column: Column::parse(field)?,
+            key,
+            value: QueryText::parse(text)?,
+        }))
+    };
+    let mut pointers = Vec::new();
+    match &input.assignment_group {
+        None => {}
+        Some(Reference::Id(id)) => pointers.push(known(GROUP, id)),
+        Some(Reference::By(GroupKey::Name, name)) => {
+            pointers.push(sought(GROUP, ReferenceKey::GroupName, name.as_str())?);
+        }
+    }
+    match &input.assigned_to {
+        None => {}
+        Some(Reference::Id(id)) => pointers.push(known(PERSON, id)),
+        Some(Reference::By(key, text)) => {
+            let key = match key {
+                PersonKey::Email => ReferenceKey::UserEmail,
+                PersonKey::Name => ReferenceKey::UserFullName,
+                PersonKey::UserName => ReferenceKey::UserName,
+            };
+            pointers.push(sought(PERSON, key, text.as_str())?);
+        }
+    }
+    Ok(pointers)
+}
+
+fn form_values(input: &CreateRecord<Rendered>) -> Vec<FormValue> {
     let text = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().to_owned());
-    // Ids are pasted, with space around them.
-    let id = |text: &Option<Text>| text.as_ref().map(|text| text.as_str().trim().to_owned());
     let plain = [
-        (
-            "assignment_group",
-            "assignment_group",
-            id(&input.assignment_group),
-        ),
-        ("assigned_to", "assigned_to", id(&input.assigned_to)),
         ("urgency", "urgency", input.urgency.map(level)),
         ("impact", "impact", input.impact.map(level)),
         ("comment", "comments", text(&input.comment)),
@@ -345,14 +466,14 @@ fn form_values(input: &CreateRecord<Rendered>) -> Result<Vec<FormValue>, Problem
         })
         .collect();
     if let Some(state) = input.state {
-        let writes = state::writes(input.table.as_str(), state)?;
+        let writes = state::writes(input.table.as_str(), state);
         values.extend(writes.into_iter().map(|(column, value)| FormValue {
-            field: "state",
+            field: STATE,
             column,
             value,
         }));
     }
-    Ok(values)
+    values
 }
 
 fn additional(
@@ -385,14 +506,15 @@ fn plain_text(value: &Value) -> String {
 }
 
 /// The same numbers in every table that extends `task` (`ansible-collections/servicenow.itsm`,
-/// `plugins/modules/incident.py` and `problem.py`).
+/// `plugins/modules/incident.py` and `problem.py`); a table that numbers otherwise is given its own number.
 fn level(level: Level) -> String {
     let number = match level {
-        Level::High => "1",
-        Level::Medium => "2",
-        Level::Low => "3",
+        Level::High => 1,
+        Level::Medium => 2,
+        Level::Low => 3,
+        Level::Number(number) => number,
     };
-    number.to_owned()
+    number.to_string()
 }
 
 fn is_journal(column: &Column) -> bool {
@@ -408,11 +530,19 @@ fn without_blanks(input: &Value) -> Value {
     fields
         .iter()
         .filter(|(name, value)| {
-            let blank = value.as_str().is_some_and(|text| text.trim().is_empty());
-            !blank || REQUIRED.contains(&name.as_str())
+            let name = name.as_str();
+            let blank = match value.as_object() {
+                Some(form) => REFERENCES.contains(&name) && form.values().all(is_blank),
+                None => value.is_string() && is_blank(value),
+            };
+            !blank || REQUIRED.contains(&name)
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+fn is_blank(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 #[cfg(test)]
@@ -422,6 +552,7 @@ mod tests {
     use super::*;
 
     const SYS_ID: &str = "54b947b1c30e0310c5a8fc0d05013158";
+    const GROUP: &str = "d625dccec0a8016700a222a0f7900d06";
 
     fn key() -> TaskKey {
         let run = RunId::parse(&format!("run_{}", "0".repeat(32))).unwrap();
@@ -450,7 +581,7 @@ mod tests {
     #[test]
     fn every_field_reaches_its_column() {
         let input = json!({
-            "table": "incident", "assignment_group": " group ", "assigned_to": "person", "urgency": "High",
+            "table": "incident", "assignment_group": format!(" {GROUP}\n"), "assigned_to": SYS_ID.to_uppercase(), "urgency": "High",
             "impact": "low", "state": "On hold", "comment": "For the customer", "work_note": "For agents",
             "description": "Long\ntext", "short_description": "Title",
             "fields": {
@@ -460,7 +591,7 @@ mod tests {
         assert_eq!(
             created(&input).unwrap(),
             json!({
-                "assignment_group": "group", "assigned_to": "person", "urgency": "1", "impact": "3",
+                "assignment_group": GROUP, "assigned_to": SYS_ID, "urgency": "1", "impact": "3",
                 "state": "3", "comments": "For the customer", "work_notes": "For agents",
                 "description": "Long\ntext", "short_description": "Title",
                 "hold_reason": "4", "u_vip": "true", "u_score": "3.5", "u_list": "a,2", "u_text": " kept ",
@@ -473,6 +604,8 @@ mod tests {
         for (input, expected) in [
             (json!({"urgency": "medium"}), json!({"urgency": "2"})),
             (json!({"impact": 1}), json!({"impact": "1"})),
+            (json!({"urgency": "5"}), json!({"urgency": "5"})),
+            (json!({"impact": -2}), json!({"impact": "-2"})),
             (json!({"state": -5}), json!({"state": "-5"})),
             (json!({"state": "6"}), json!({"state": "6"})),
             (json!({"state": "In progress"}), json!({"state": "2"})),
@@ -497,12 +630,16 @@ mod tests {
 
     #[test]
     fn cancelled_problem_says_so_in_its_resolution() {
-        let input = json!({"table": "problem", "state": "cancelled"});
+        let input =
+            json!({"table": "problem", "state": "cancelled", "fields": {"close_notes": "x"}});
         assert_eq!(
             created(&input).unwrap(),
-            json!({"state": "107", "resolution_code": "canceled"})
+            json!({"state": "107", "resolution_code": "canceled", "close_notes": "x"})
         );
-        let input = json!({"table": "problem", "state": "canceled", "fields": {"resolution_code": "duplicate"}});
+        let input = json!({
+            "table": "problem", "state": "canceled",
+            "fields": {"close_notes": "x", "resolution_code": "duplicate"},
+        });
         let text = created(&input).unwrap_err();
         assert!(
             text.contains("`fields.resolution_code`") && text.contains("`state`"),
@@ -528,6 +665,112 @@ mod tests {
             created(&input).unwrap(),
             json!({"description": "kept", "u_f": "0", "u_g": "false"})
         );
+    }
+
+    #[test]
+    fn people_and_groups_are_sought_by_what_is_given() {
+        let look_up = |field, key, value| LookUp {
+            field,
+            column: Column::parse(field).unwrap(),
+            key,
+            value: QueryText::parse(value).unwrap(),
+        };
+        for (input, expected) in [
+            (
+                json!({"assigned_to": {"email": "jane@example.com"}}),
+                vec![look_up(
+                    "assigned_to",
+                    ReferenceKey::UserEmail,
+                    "jane@example.com",
+                )],
+            ),
+            (
+                json!({"assigned_to": {"user_name": "jane.doe"}, "assignment_group": {"name": "Service Desk"}}),
+                vec![
+                    look_up("assignment_group", ReferenceKey::GroupName, "Service Desk"),
+                    look_up("assigned_to", ReferenceKey::UserName, "jane.doe"),
+                ],
+            ),
+            (
+                json!({"assigned_to": {"name": "Jane Doe"}}),
+                vec![look_up(
+                    "assigned_to",
+                    ReferenceKey::UserFullName,
+                    "Jane Doe",
+                )],
+            ),
+            // What piped text left blank counts as not given.
+            (json!({"assigned_to": {"email": " "}}), vec![]),
+            (
+                json!({"assigned_to": {"email": null}, "assignment_group": ""}),
+                vec![],
+            ),
+        ] {
+            let mut input = input;
+            input["table"] = json!("incident");
+            assert_eq!(
+                new_record(&input, &key()).unwrap().look_ups,
+                expected,
+                "{input}"
+            );
+            input["number"] = json!("INC1");
+            match change(&input) {
+                Ok(change) => assert_eq!(change.look_ups, expected, "{input}"),
+                Err(problem) => assert_eq!((problem, expected), (Problem::NothingToChange, vec![])),
+            }
+        }
+        let text = changed(&json!({
+            "table": "incident", "number": "INC1",
+            "assigned_to": {"name": "Jane Doe"}, "fields": {"assigned_to": SYS_ID},
+        }));
+        assert!(text.unwrap_err().contains("give it once"));
+    }
+
+    #[test]
+    fn record_is_named_by_number_or_id() {
+        let change = |name: &str, value: &str| {
+            let mut input = json!({"table": "incident", "comment": "a"});
+            input[name] = json!(value);
+            super::change(&input).unwrap().record
+        };
+        assert!(
+            matches!(change("number", " INC1 "), Which::Number(number) if number.as_str() == "INC1")
+        );
+        assert!(matches!(change("sys_id", SYS_ID), Which::Id(id) if id.as_str() == SYS_ID));
+    }
+
+    #[test]
+    fn label_leads_to_its_place_in_the_task() {
+        for (table, label, expected) in [
+            (
+                "incident",
+                "Resolution code",
+                "`fields.close_code` (Resolution code)",
+            ),
+            (
+                "problem",
+                "Resolution code",
+                "`fields.resolution_code` (Resolution code)",
+            ),
+            (
+                "incident",
+                "On hold reason",
+                "`fields.hold_reason` (On hold reason)",
+            ),
+            (
+                "change_request",
+                "On hold reason",
+                "`fields.on_hold_reason` (On hold reason)",
+            ),
+            ("incident", "assigned to", "`assigned_to` (assigned to)"),
+            (
+                "incident",
+                "Région",
+                "the column labelled Région under `fields`",
+            ),
+        ] {
+            assert_eq!(place_of(table, label), expected);
+        }
     }
 
     #[test]
@@ -587,16 +830,32 @@ mod tests {
         for (input, expected) in [
             (json!({"table": "", "number": "INC1"}), "a table's name"),
             (
+                json!({"table": "incident", "comment": "a"}),
+                "neither `number` nor `sys_id`",
+            ),
+            (
+                json!({"table": "incident", "sys_id": "", "comment": "a"}),
+                "sys_id: found ``",
+            ),
+            (
+                json!({"table": "incident", "number": "INC1", "assigned_to": "David Loo"}),
+                "to look for the person give {email: …}",
+            ),
+            (
+                json!({"table": "incident", "number": "INC1", "assigned_to": {"name": "x^ORactive=true"}}),
+                "assigned_to: name: found `x^ORactive=true`",
+            ),
+            (
                 json!({"table": "incident", "number": "INC1", "x": 1}),
                 "unknown field `x`",
             ),
             (
                 json!({"table": "incident", "number": " ", "comment": "a"}),
-                "record number",
+                "a record's number",
             ),
             (
                 json!({"table": "incident", "number": "INC1^ORactive=true", "comment": "a"}),
-                "record number",
+                "a record's number",
             ),
             (
                 json!({"table": "incident", "number": "INC1", "fields": {"sys_id": "a"}}),
@@ -675,11 +934,42 @@ mod tests {
     }
 
     #[test]
+    fn state_that_did_not_take_is_explained() {
+        let warnings = |table: &str, kept: &Value| {
+            let sent = [(Column::parse("state").unwrap(), "104".to_owned())].into();
+            let kept = kept.as_object().unwrap().iter();
+            let stored = Record {
+                table: Table::parse(table).unwrap(),
+                sys_id: SysId::parse(SYS_ID).unwrap(),
+                number: None,
+                fields: kept
+                    .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
+                    .collect(),
+            };
+            super::warnings(&sent, &stored).join(" | ")
+        };
+        assert_eq!(
+            warnings("problem", &json!({"state": "101", "problem_state": "101"})),
+            "`state`: sent `104`, kept `101`; recent instances move a problem by its own actions only, not by writing its state"
+        );
+        assert_eq!(
+            warnings("problem", &json!({"state": "104", "problem_state": "101"})),
+            "`problem_state`: it is `101`, although `state` was sent and kept as `104`; the instance may go by it"
+        );
+        assert_eq!(
+            warnings("u_visit", &json!({"state": "1"})),
+            "`state`: sent `104`, kept `1`"
+        );
+        let same = json!({"state": "104", "problem_state": "104"});
+        assert_eq!(warnings("problem", &same), "");
+    }
+
+    #[test]
     fn table_without_correlation_gives_one_warning() {
         let record = new_record(&json!({"table": "u_visit"}), &key()).unwrap();
         let stored = Record {
             table: record.table.clone(),
-            sys_id: servicenow::SysId::parse(SYS_ID).unwrap(),
+            sys_id: SysId::parse(SYS_ID).unwrap(),
             number: None,
             fields: BTreeMap::new(),
         };
@@ -691,20 +981,5 @@ mod tests {
         assert_eq!(output.len(), promised.len());
         assert!(promised.iter().all(|name| output.contains_key(*name)));
         assert_eq!(output["number"], Value::Null);
-    }
-
-    #[test]
-    fn api_token_is_refused_by_name() {
-        let account = AccountName::parse("service-desk").unwrap();
-        let credential = Credential::ApiToken {
-            email: "a@example.com".to_owned(),
-            token: "t0ken".into(),
-        };
-        let text = auth(&account, &credential).unwrap_err().to_string();
-        assert!(
-            text.contains("service-desk") && text.contains("API token"),
-            "{text}"
-        );
-        assert!(!text.contains("t0ken"));
     }
 }

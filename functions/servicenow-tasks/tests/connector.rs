@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use accounts::{Connected, Credential};
-use domain::{Account, AccountName, RunId, TaskKey, TaskKind, TaskName, Vendor};
+use accounts::{Connected, Credential, Vendors};
+use domain::{
+    Account, AccountKind, AccountName, AccountState, RunId, TaskKey, TaskKind, TaskName, Vendor,
+};
 use jiff::Timestamp;
 use retry::Disposition;
 use serde_json::{Value, json};
 use servicenow_tasks::ServiceNow;
-use task_runner::{Assignment, Connector as _, Done, Failed, UrlTemplate};
+use task_runner::{Assignment, Connector as _, Done, Failed};
 use vendor_http::test_support::{Received, Server, Step};
 
 const ID: &str = "54b947b1c30e0310c5a8fc0d05013158";
@@ -63,19 +65,28 @@ impl Attempt {
     }
 
     async fn at(self, url: &str) -> Result<Done, Failed> {
-        let template =
-            UrlTemplate::parse(&format!("{url}/servicenow/{{instance}}"), "instance").unwrap();
         // Long enough for a busy machine, short enough to wait for in a test.
         let http = vendor_http::Client::new()
             .unwrap()
             .with_timeout(Duration::from_secs(2));
+        let vendors = Vendors::from_vars(http, |name| {
+            (name == "SERVICENOW_URL").then(|| format!("{url}/servicenow/{{instance}}"))
+        })
+        .unwrap();
         let first: Timestamp = FIRST_ATTEMPT.parse().unwrap();
         let connected = Connected {
             account: Account {
                 name: AccountName::parse("service-desk").unwrap(),
                 vendor: Vendor::ServiceNow,
                 instance: self.instance.to_owned(),
+                kind: AccountKind::Basic,
+                state: AccountState::Connected,
+                problem: None,
+                owner: None,
+                secret: "accounts/service-desk".to_owned(),
                 updated_at: first,
+                verified_at: None,
+                used_at: None,
             },
             credential: self.credential,
         };
@@ -87,7 +98,7 @@ impl Attempt {
             first_attempt_at: first,
             now: first,
         };
-        ServiceNow::new(http, template)
+        ServiceNow::new(vendors)
             .perform(&assignment, &connected)
             .await
     }
@@ -392,6 +403,218 @@ async fn repeated_update_of_plain_columns_reads_no_journal() {
     assert_eq!(received.len(), 2);
 }
 
+fn by_id(mut input: Value) -> Value {
+    let fields = input.as_object_mut().unwrap();
+    fields.remove("number");
+    fields.insert("sys_id".to_owned(), json!(ID));
+    input
+}
+
+#[tokio::test]
+async fn update_by_id_looks_for_no_number() {
+    let fields = json!({"comments": "Still open", "urgency": "3"});
+    let (result, received) = Attempt::update(by_id(comment_and_urgency()))
+        .against([Step::json(200, stored(&fields))])
+        .await;
+    let done = result.unwrap();
+    assert_eq!(lines(&received), [format!("PATCH /{ID}")]);
+    assert_eq!(received[0].json(), fields);
+    assert_eq!(done.output["number"], "INC0010009");
+}
+
+#[tokio::test]
+async fn update_by_id_of_a_record_that_is_gone_says_so() {
+    let gone = || {
+        let words = json!({"message": "No Record found", "detail": "Record doesn't exist or ACL restricts the record retrieval"});
+        Step::json(404, json!({"error": words, "status": "failure"}))
+    };
+    let input = by_id(comment_and_urgency());
+    for attempt in [
+        Attempt::update(input.clone()),
+        // The journal is what is looked at first.
+        Attempt::update(input).again(),
+    ] {
+        let (result, received) = attempt.against([gone()]).await;
+        let failed = result.unwrap_err();
+        assert_eq!(failed.disposition, Disposition::GiveUp);
+        assert!(
+            failed
+                .reason
+                .contains(&format!("no record has the sys_id {ID}"))
+                && failed.reason.contains("ACL restricts"),
+            "{}",
+            failed.reason
+        );
+        assert_eq!((received.len(), failed.calls.len()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn update_by_id_appends_nothing_twice() {
+    let input = json!({"table": "incident", "sys_id": ID, "comment": "Still open"});
+    let script = [
+        history("2026-07-13 17:28:27 - Bot (Additional comments)\nStill open\n\n"),
+        Step::json(
+            200,
+            json!({"result": {"sys_id": ID, "number": "INC0010009"}}),
+        ),
+    ];
+    let (result, received) = Attempt::update(input).again().against(script).await;
+    let done = result.unwrap();
+    assert_eq!(
+        lines(&received),
+        [format!("GET /{ID}"), format!("GET /{ID}")]
+    );
+    assert_eq!(done.output["number"], "INC0010009");
+    assert!(done.link.unwrap().contains(ID));
+}
+
+const PERSON: &str = "5137153cc611227c000bbd1bd8cd2005";
+const GROUP: &str = "d625dccec0a8016700a222a0f7900d06";
+const EMAIL: &str = "david.loo@example.com";
+
+fn users(rows: &[(&str, &str, &str)]) -> Step {
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|(id, email, active)| json!({"sys_id": id, "email": email, "active": active}))
+        .collect();
+    Step::json(200, json!({ "result": rows }))
+}
+
+fn for_somebody() -> Value {
+    json!({
+        "table": "incident", "urgency": "high",
+        "assigned_to": {"email": "David.Loo@example.com"}, "assignment_group": {"name": "Service Desk"},
+    })
+}
+
+#[tokio::test]
+async fn person_and_group_are_looked_up_before_the_record_is_written() {
+    let group = json!({"result": [{"sys_id": GROUP, "name": "Service Desk", "active": "true"}]});
+    let sent = json!({
+        "urgency": "1", "assigned_to": PERSON, "assignment_group": GROUP,
+        "correlation_id": key().as_str(), "correlation_display": "closedloop",
+    });
+    let mut answer = stored(&sent);
+    answer["result"]["assigned_to"] = json!({"link": "https://x/y", "value": PERSON});
+    let script = [
+        Step::json(200, group),
+        users(&[(PERSON, EMAIL, "true")]),
+        Step::json(201, answer),
+    ];
+    let (result, received) = Attempt::create(for_somebody()).against(script).await;
+    let done = result.unwrap();
+    assert_eq!(done.warnings, [""; 0]);
+    assert_eq!(received[2].json(), sent);
+    let asked: Vec<_> = received[..2]
+        .iter()
+        .map(|request| request.query()[0].1.clone())
+        .collect();
+    assert_eq!(asked, ["name=Service Desk", "email=David.Loo@example.com"]);
+    assert!(received[0].target.contains("/sys_user_group?"));
+    assert!(received[1].target.contains("/sys_user?"));
+    assert_eq!(done.calls.len(), 3);
+    assert_eq!(
+        (&done.calls[1].sent, &done.calls[2].sent),
+        (&None, &Some(sent))
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_written_for_somebody_who_is_not_found() {
+    let input = json!({
+        "table": "incident", "number": "INC0010009", "assigned_to": {"email": EMAIL}, "comment": "x",
+    });
+    for (answer, expected) in [
+        (users(&[]), "no row has the `email` `david.loo@example.com`"),
+        (
+            users(&[(PERSON, EMAIL, "true"), (OTHER_ID, EMAIL, "true")]),
+            "several active rows",
+        ),
+        (users(&[(PERSON, EMAIL, "false")]), "inactive"),
+        // The instance has dropped the condition.
+        (
+            users(&[(OTHER_ID, "somebody.else@example.com", "true")]),
+            "was ignored",
+        ),
+    ] {
+        let script = [rows(&[row(ID, "INC0010009")]), answer];
+        let (result, received) = Attempt::update(input.clone()).against(script).await;
+        let failed = result.unwrap_err();
+        assert_eq!(failed.disposition, Disposition::GiveUp);
+        assert!(
+            failed.reason.starts_with("`assigned_to`: ") && failed.reason.contains(expected),
+            "{}",
+            failed.reason
+        );
+        assert!(received.iter().all(|request| request.method == "GET"));
+        assert_eq!(failed.calls.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn look_up_that_gets_no_answer_is_tried_again_without_looking_first() {
+    let script = [Step::json(503, "{}")];
+    let (result, received) = Attempt::create(for_somebody()).against(script).await;
+    assert_eq!(result.unwrap_err().disposition, Disposition::RETRY);
+    assert_eq!(received.len(), 1);
+}
+
+#[tokio::test]
+async fn record_of_an_earlier_attempt_is_taken_without_looking_anybody_up() {
+    let (result, received) = Attempt::create(for_somebody())
+        .again()
+        .against([rows(&[row(ID, "INC0010009")])])
+        .await;
+    assert_eq!(result.unwrap().output["number"], "INC0010009");
+    assert_eq!(lines(&received), ["GET "]);
+}
+
+#[tokio::test]
+async fn comment_that_the_table_does_not_have_is_a_warning() {
+    let mut answer = stored(&sent());
+    answer["result"].as_object_mut().unwrap().remove("comments");
+    let (result, _) = Attempt::create(new_incident())
+        .against([Step::json(201, answer)])
+        .await;
+    let warnings = result.unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].starts_with("`comments`: "), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn data_policy_in_another_language_still_gets_advice() {
+    let answer = json!({"error": {
+        "message": "Operation Failed",
+        "detail": "Data Policy Exception: Les champs suivants sont obligatoires : Notes de résolution",
+    }, "status": "failure"});
+    let (result, _) = Attempt::create(new_incident())
+        .against([Step::json(403, answer)])
+        .await;
+    let reason = result.unwrap_err().reason;
+    assert!(
+        reason.contains("Notes de résolution")
+            && reason.ends_with("the columns that it names under `fields`"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn other_refusals_get_no_advice_about_fields() {
+    let answer = json!({"error": {
+        "message": "Operation Failed",
+        "detail": "ACL Exception Insert Failed due to security constraints",
+    }, "status": "failure"});
+    let (result, _) = Attempt::create(new_incident())
+        .against([Step::json(403, answer)])
+        .await;
+    let reason = result.unwrap_err().reason;
+    assert!(
+        reason.contains("security constraints") && !reason.contains("data policy"),
+        "{reason}"
+    );
+}
+
 #[tokio::test]
 async fn refusal_by_data_policy_names_the_fields() {
     let answer = json!({"error": {
@@ -404,7 +627,10 @@ async fn refusal_by_data_policy_names_the_fields() {
     let failed = result.unwrap_err();
     assert_eq!(failed.disposition, Disposition::GiveUp);
     assert!(
-        failed.reason.contains("Resolution code, Resolution notes"),
+        failed.reason.contains("Data Policy Exception")
+            && failed.reason.ends_with(
+                "give `fields.close_code` (Resolution code), `fields.close_notes` (Resolution notes)"
+            ),
         "{}",
         failed.reason
     );
@@ -456,8 +682,8 @@ async fn nothing_is_called_for_what_can_never_work() {
         ..Attempt::create(new_incident())
     };
     for (attempt, expected) in [
-        (wrong_instance, "service-desk"),
-        (api_token, "API token"),
+        (wrong_instance, "instance"),
+        (api_token, "api_token"),
         (other_vendor, "zendesk.create_ticket"),
         (
             Attempt::create(json!({"table": "incident", "urgency": "hgh"})),
@@ -466,6 +692,24 @@ async fn nothing_is_called_for_what_can_never_work() {
         (
             Attempt::update(json!({"table": "incident", "number": "INC1"})),
             "nothing to change",
+        ),
+        (
+            Attempt::create(json!({"table": "incident", "assigned_to": "David Loo"})),
+            "assigned_to: found `David Loo`",
+        ),
+        (
+            Attempt::create(
+                json!({"table": "incident", "assigned_to": {"name": "x^ORactive=true"}}),
+            ),
+            "assigned_to: name: found `x^ORactive=true`",
+        ),
+        (
+            Attempt::create(json!({"table": "incident", "state": "resolved"})),
+            "`close_code`",
+        ),
+        (
+            Attempt::update(json!({"table": "incident", "sys_id": "INC1", "comment": "x"})),
+            "sys_id: found `INC1`",
         ),
     ] {
         let (result, received) = attempt.against([]).await;

@@ -1,13 +1,14 @@
 //! The calls.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use vendor_http::{Answer, BaseUrl, Call, Method, Request, Response};
 
 use crate::{
     Auth, Column, CorrelationId, Error, ErrorKind, InvalidInput, Journal, Matches, Operation,
-    Record, RecordNumber, SysId, Table, journal,
+    QueryText, Record, RecordNumber, ReferenceKey, SysId, Table, journal, reference::Found,
 };
 
 /// ServiceNow's id of a call; it is in the instance's transaction log.
@@ -15,6 +16,10 @@ const TRANSACTION_ID: &str = "x-transaction-id";
 const NOT_JSON: ErrorKind = ErrorKind::Unexpected {
     what: "the answer is not JSON",
 };
+/// Enough to tell one from several.
+const TWO: usize = 2;
+/// Enough to see an active user among those who had the same address before.
+const NAMESAKES: usize = 20;
 /// References come as plain ids.
 const PLAIN_REFERENCES: (&str, &str) = ("sysparm_exclude_reference_link", "true");
 
@@ -74,7 +79,8 @@ impl Client {
         );
         let answer = attempt
             .send(Request::new(Method::PATCH, url).json(body), 200)
-            .await?;
+            .await
+            .map_err(|error| error.about(sys_id))?;
         attempt.one_record(answer, Some(sys_id))
     }
 
@@ -94,6 +100,7 @@ impl Client {
             .list(
                 &format!("correlation_id={key}^ORDERBYsys_created_on"),
                 "sys_id,number,sys_class_name,correlation_id,sys_created_on",
+                TWO,
             )
             .await?;
         Ok(answer.map(|rows| {
@@ -124,7 +131,11 @@ impl Client {
     ) -> Result<Answer<Record>, Error> {
         let attempt = self.attempt(Operation::FindByNumber, table);
         let Answer { value, call } = attempt
-            .list(&format!("number={number}"), "sys_id,number,sys_class_name")
+            .list(
+                &format!("number={number}"),
+                "sys_id,number,sys_class_name",
+                TWO,
+            )
             .await?;
         let mut rows = value.into_iter();
         let kind = match (rows.next(), rows.next()) {
@@ -140,6 +151,65 @@ impl Client {
                 ErrorKind::Ambiguous(number.clone())
             }
             (Some(_), _) => ErrorKind::ConditionIgnored { column: "number" },
+        };
+        Err(attempt.failed(kind, Some(call)))
+    }
+
+    /// Reads a record's id and number.
+    ///
+    /// # Errors
+    ///
+    /// Outages are `Retry`; a record that is gone or hidden is `GiveUp`.
+    pub async fn read(&self, table: &Table, sys_id: &SysId) -> Result<Answer<Record>, Error> {
+        let attempt = self.attempt(Operation::Read, table);
+        let url = self.base.join(
+            ["api", "now", "table", table.as_str(), sys_id.as_str()],
+            [("sysparm_fields", "sys_id,number"), PLAIN_REFERENCES],
+        );
+        let answer = attempt
+            .send(Request::new(Method::GET, url), 200)
+            .await
+            .map_err(|error| error.about(sys_id))?;
+        attempt.one_record(answer, Some(sys_id))
+    }
+
+    /// Finds the one active person or group that has the value. What comes back is compared, because the
+    /// instance drops conditions that it does not understand.
+    ///
+    /// # Errors
+    ///
+    /// Nothing, nothing active, or several are `GiveUp`, and so is a dropped condition; outages are `Retry`.
+    pub async fn resolve(
+        &self,
+        key: ReferenceKey,
+        value: &QueryText,
+    ) -> Result<Answer<SysId>, Error> {
+        let table = Table::known(key.table());
+        let attempt = self.attempt(Operation::Resolve, &table);
+        let column = key.column();
+        let Answer { value: rows, call } = attempt
+            .list(
+                &format!("{column}={value}"),
+                &format!("sys_id,active,{column}"),
+                NAMESAKES,
+            )
+            .await?;
+        let value = value.clone();
+        let kind = match key.found(&value, &rows, NAMESAKES) {
+            Found::One(value) => return Ok(Answer { value, call }),
+            Found::Nothing => ErrorKind::NoMatch {
+                key,
+                value,
+                inactive: false,
+            },
+            Found::Inactive => ErrorKind::NoMatch {
+                key,
+                value,
+                inactive: true,
+            },
+            Found::PerhapsInactive => ErrorKind::PerhapsInactive { key, value },
+            Found::Several => ErrorKind::SeveralMatch { key, value },
+            Found::ConditionIgnored => ErrorKind::ConditionIgnored { column },
         };
         Err(attempt.failed(kind, Some(call)))
     }
@@ -160,7 +230,10 @@ impl Client {
                 ("sysparm_fields", &fields),
             ],
         );
-        let Answer { value, call } = attempt.send(Request::new(Method::GET, url), 200).await?;
+        let Answer { value, call } = attempt
+            .send(Request::new(Method::GET, url), 200)
+            .await
+            .map_err(|error| error.about(sys_id))?;
         match value.as_object() {
             Some(row) if Record::read(table, row).is_some_and(|row| row.sys_id == *sys_id) => {
                 Ok(Answer {
@@ -185,24 +258,38 @@ impl Client {
             .into()
     }
 
-    fn attempt<'a>(&'a self, operation: Operation, table: &'a Table) -> Attempt<'a> {
+    pub(crate) fn address(&self) -> String {
+        self.base.to_string()
+    }
+
+    pub(crate) fn attempt<'a>(&'a self, operation: Operation, table: &'a Table) -> Attempt<'a> {
         Attempt {
             client: self,
             operation,
             table,
+            timeout: None,
         }
     }
 }
 
 /// One call in the making: what all its errors have in common.
-struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     client: &'a Client,
     operation: Operation,
     table: &'a Table,
+    /// Of its own, where the client's is too long.
+    timeout: Option<Duration>,
 }
 
 impl Attempt<'_> {
-    fn failed(&self, kind: ErrorKind, call: Option<Call>) -> Error {
+    pub(crate) fn within(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    pub(crate) fn failed(&self, kind: ErrorKind, call: Option<Call>) -> Error {
         Error {
             operation: self.operation,
             table: self.table.clone(),
@@ -226,6 +313,10 @@ impl Attempt<'_> {
     async fn send(&self, request: Request, expected: u16) -> Result<Answer<Value>, Error> {
         let auth = self.client.auth.header();
         let auth = auth.map_err(|error| self.failed(ErrorKind::Token(error), None))?;
+        let request = match self.timeout {
+            Some(timeout) => request.timeout(timeout),
+            None => request,
+        };
         let call = Call::new(&request);
         let response = match self.client.http.send(request.authorization(auth)).await {
             Ok(response) => response,
@@ -241,16 +332,25 @@ impl Attempt<'_> {
         }
     }
 
-    async fn list(&self, query: &str, fields: &str) -> Result<Answer<Vec<Record>>, Error> {
+    /// The first rows that fulfil the query; any rows when it is empty.
+    pub(crate) async fn list(
+        &self,
+        query: &str,
+        fields: &str,
+        limit: usize,
+    ) -> Result<Answer<Vec<Record>>, Error> {
+        let limit = limit.to_string();
+        let parameters = [
+            ("sysparm_query", query),
+            ("sysparm_fields", fields),
+            ("sysparm_limit", &limit),
+            PLAIN_REFERENCES,
+        ];
         let url = self.client.base.join(
             ["api", "now", "table", self.table.as_str()],
-            [
-                ("sysparm_query", query),
-                ("sysparm_fields", fields),
-                // Enough to tell one from several.
-                ("sysparm_limit", "2"),
-                PLAIN_REFERENCES,
-            ],
+            parameters
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty()),
         );
         let Answer { value, call } = self.send(Request::new(Method::GET, url), 200).await?;
         let rows = value.as_array().and_then(|rows| {

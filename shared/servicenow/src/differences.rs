@@ -14,6 +14,11 @@ const JOURNALS: [&str; 4] = [
     "approval_history",
 ];
 
+/// Columns that the instance keeps equal to `state`, and goes by: where it did not take the state over, they tell.
+/// (`c_IntValsForDfltChoiceList.md` in `ServiceNow/ServiceNowDocs`.)
+const TWINS: [(&str, &str); 2] = [("incident", "incident_state"), ("problem", "problem_state")];
+const STATE: &str = "state";
+
 /// A column that does not hold what was sent. `Display` names the column only; `Debug` shows no values
 /// either.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,17 +31,42 @@ pub struct Difference {
     pub stored: Option<String>,
 }
 
-/// Compares raw values as text; journals are skipped since they never read back.
+/// Compares raw values as text. Journals never read back, so of them only the absence is told. A column that
+/// was not sent appears where it must follow `state` and does not.
 pub fn differences(sent: &BTreeMap<Column, String>, stored: &Record) -> Vec<Difference> {
     sent.iter()
-        .filter(|(column, _)| !JOURNALS.contains(&column.as_str()))
-        .filter(|(column, sent)| stored.field(column.as_str()) != Some(sent.as_str()))
+        .filter(|(column, sent)| {
+            let kept = stored.field(column.as_str());
+            if JOURNALS.contains(&column.as_str()) {
+                kept.is_none()
+            } else {
+                kept != Some(sent.as_str())
+            }
+        })
         .map(|(column, sent)| Difference {
             column: column.clone(),
             sent: sent.clone(),
             stored: stored.field(column.as_str()).map(str::to_owned),
         })
+        .chain(state_twin(sent, stored))
         .collect()
+}
+
+fn state_twin(sent: &BTreeMap<Column, String>, stored: &Record) -> Option<Difference> {
+    let (_, twin) = TWINS
+        .into_iter()
+        .find(|(table, _)| *table == stored.table.as_str())?;
+    let column = Column::parse(twin).ok()?;
+    let state = sent.get(&Column::parse(STATE).ok()?)?;
+    let kept = stored.field(twin).filter(|kept| !kept.is_empty())?;
+    // Where `state` itself was not kept, its own difference says so.
+    let differs =
+        stored.field(STATE) == Some(state) && kept != state && !sent.contains_key(&column);
+    differs.then(|| Difference {
+        column,
+        sent: state.clone(),
+        stored: Some(kept.to_owned()),
+    })
 }
 
 impl fmt::Display for Difference {
@@ -115,6 +145,53 @@ mod tests {
             }),
             &[],
         );
+    }
+
+    #[test]
+    fn journal_that_the_table_does_not_have_is_told() {
+        check(
+            &[("comments", "appended"), ("work_notes", "appended")],
+            &json!({"work_notes": ""}),
+            &[
+                "`comments` is not in the answer: it may not exist in this table, or be hidden from the account",
+            ],
+        );
+    }
+
+    #[test]
+    fn state_that_its_twin_did_not_follow_is_told() {
+        let twin = "`incident_state` holds another value than the one sent";
+        let state = "`state` holds another value than the one sent";
+        for (sent, stored, expected) in [
+            (
+                &[("state", "6")][..],
+                json!({"state": "6", "incident_state": "6"}),
+                &[][..],
+            ),
+            (
+                &[("state", "6")],
+                json!({"state": "6", "incident_state": "2"}),
+                &[twin],
+            ),
+            (
+                &[("state", "6")],
+                json!({"state": "2", "incident_state": "2"}),
+                &[state],
+            ),
+            (&[("state", "6")], json!({"state": "6"}), &[]),
+            (
+                &[("state", "6"), ("incident_state", "6")],
+                json!({"state": "6", "incident_state": "2"}),
+                &[twin],
+            ),
+            (
+                &[("urgency", "1")],
+                json!({"urgency": "1", "state": "6", "incident_state": "2"}),
+                &[],
+            ),
+        ] {
+            check(sent, &stored, expected);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use retry::Disposition;
 use serde_json::Value;
 use vendor_http::{Call, Failure, Response, UnusableToken};
 
-use crate::{InvalidInput, RecordNumber, Table};
+use crate::{InvalidInput, QueryText, RecordNumber, ReferenceKey, SysId, Table};
 
 /// Longest passage of the vendor's own words that is repeated.
 const LONGEST_WORDS: usize = 500;
@@ -23,8 +23,14 @@ pub enum Operation {
     FindByCorrelationId,
     /// Looking for a record by its number.
     FindByNumber,
+    /// Reading a record.
+    Read,
     /// Reading what was appended to a record's journals.
     Journal,
+    /// Looking for a person or a group.
+    Resolve,
+    /// Looking whether a table can be read.
+    Verify,
 }
 
 /// A failed call.
@@ -57,6 +63,8 @@ pub enum ErrorKind {
         message: Option<String>,
         /// The vendor's details, or what a header tells instead.
         detail: Option<String>,
+        /// Whether the answer has the form of the instance's own errors, so that it comes from there.
+        by_instance: bool,
         /// The delay that the answer asks for.
         retry_after: Option<Duration>,
     },
@@ -79,8 +87,45 @@ pub enum ErrorKind {
     },
     /// No record has that number, or the account may not read it.
     NotFound(RecordNumber),
+    /// No record has that id, or the account may not see it.
+    NoSuchRecord {
+        /// The id.
+        sys_id: SysId,
+        /// What the instance says, message and details.
+        words: Option<String>,
+    },
     /// Several records have that number.
     Ambiguous(RecordNumber),
+    /// Nobody and nothing active is found by that value.
+    NoMatch {
+        /// What was compared.
+        key: ReferenceKey,
+        /// With what.
+        value: QueryText,
+        /// Whether something inactive has it.
+        inactive: bool,
+    },
+    /// Several active records are found by that value.
+    SeveralMatch {
+        /// What was compared.
+        key: ReferenceKey,
+        /// With what.
+        value: QueryText,
+    },
+    /// What was found may be inactive: the account may not read the column `active`.
+    PerhapsInactive {
+        /// What was compared.
+        key: ReferenceKey,
+        /// With what.
+        value: QueryText,
+    },
+    /// There is no instance, or none that is awake.
+    NoInstance {
+        /// Where it was looked for.
+        address: String,
+        /// What came instead.
+        instead: Box<ErrorKind>,
+    },
     /// The instance dropped the condition on that column and returned other rows. It does so when the
     /// table has no such column or the account may not read it.
     ConditionIgnored {
@@ -97,7 +142,12 @@ impl Operation {
     fn writes(self) -> bool {
         match self {
             Self::Create | Self::Update => true,
-            Self::FindByCorrelationId | Self::FindByNumber | Self::Journal => false,
+            Self::FindByCorrelationId
+            | Self::FindByNumber
+            | Self::Read
+            | Self::Journal
+            | Self::Resolve
+            | Self::Verify => false,
         }
     }
 }
@@ -108,7 +158,36 @@ impl Error {
     /// The Table API has no idempotency key, so a write that may have happened is always looked up
     /// before it is sent again.
     pub fn disposition(&self) -> Disposition {
-        match &self.kind {
+        self.disposition_of(&self.kind)
+    }
+
+    /// The same error, saying which record is not there.
+    pub(crate) fn about(self, record: &SysId) -> Self {
+        let ErrorKind::Refused {
+            status: 404,
+            message,
+            detail,
+            by_instance: true,
+            ..
+        } = &self.kind
+        else {
+            return self;
+        };
+        let words: Vec<&str> = [message, detail]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let kind = ErrorKind::NoSuchRecord {
+            sys_id: record.clone(),
+            words: (!words.is_empty()).then(|| words.join(": ")),
+        };
+        Self { kind, ..self }
+    }
+
+    fn disposition_of(&self, kind: &ErrorKind) -> Disposition {
+        match kind {
+            ErrorKind::NoInstance { instead, .. } => self.disposition_of(instead),
             ErrorKind::NoAnswer(Failure::NotSent { .. }) => Disposition::RETRY,
             ErrorKind::NoAnswer(Failure::Interrupted { .. }) | ErrorKind::FailedInside { .. } => {
                 self.unclear(None)
@@ -140,7 +219,11 @@ impl Error {
             ErrorKind::Input(_)
             | ErrorKind::Token(_)
             | ErrorKind::NotFound(_)
+            | ErrorKind::NoSuchRecord { .. }
             | ErrorKind::Ambiguous(_)
+            | ErrorKind::NoMatch { .. }
+            | ErrorKind::SeveralMatch { .. }
+            | ErrorKind::PerhapsInactive { .. }
             | ErrorKind::ConditionIgnored { .. } => Disposition::GiveUp,
         }
     }
@@ -153,6 +236,25 @@ impl Error {
     /// The answer's HTTP status, if there was an answer.
     pub fn status(&self) -> Option<u16> {
         self.call.as_ref().and_then(|call| call.status)
+    }
+
+    /// Whether a data policy of the table refused the write. Also true where the instance speaks another
+    /// language, in which [`Error::mandatory_fields`] finds nothing.
+    pub fn is_data_policy(&self) -> bool {
+        const NAME: &str = "data policy";
+        let ErrorKind::Refused {
+            status: 403,
+            message,
+            detail,
+            ..
+        } = &self.kind
+        else {
+            return false;
+        };
+        [message, detail]
+            .into_iter()
+            .flatten()
+            .any(|words| words.to_lowercase().contains(NAME))
     }
 
     /// The fields that the table's data policy demands, as labelled on the instance's form. Empty for
@@ -203,11 +305,10 @@ impl Error {
 impl ErrorKind {
     /// Reads an answer whose status is no success, whatever its body looks like.
     pub(crate) fn refused(response: &Response) -> Self {
-        let (message, mut detail) = response
-            .json()
-            .ok()
-            .and_then(|body| body.get("error").map(words))
-            .unwrap_or_default();
+        let body = response.json().ok();
+        let error = body.as_ref().and_then(|body| body.get("error"));
+        let by_instance = error.is_some();
+        let (message, mut detail) = error.map(words).unwrap_or_default();
         if response.header("x-mfa_token").is_some() {
             detail = Some(
                 "the user has multi-factor authentication, which the API cannot use".to_owned(),
@@ -217,6 +318,7 @@ impl ErrorKind {
             status: response.status,
             message: message.or_else(|| response.page_title()),
             detail,
+            by_instance,
             retry_after: response.retry_after(),
         }
     }
@@ -250,7 +352,10 @@ impl fmt::Display for Operation {
             Self::Update => "update a record",
             Self::FindByCorrelationId => "find a record by correlation id",
             Self::FindByNumber => "find a record by number",
+            Self::Read => "read a record",
             Self::Journal => "read a record's journal",
+            Self::Resolve => "look somebody up",
+            Self::Verify => "read",
         })
     }
 }
@@ -262,10 +367,6 @@ impl fmt::Display for Error {
             "ServiceNow: could not {} in table {}: {}",
             self.operation, self.table, self.kind
         )?;
-        let fields = self.mandatory_fields();
-        if !fields.is_empty() {
-            write!(f, " (add these fields to the task: {})", fields.join(", "))?;
-        }
         if let Some(id) = self.call.as_ref().and_then(|call| call.request_id.as_ref()) {
             write!(f, " [transaction {id}]")?;
         }
@@ -310,7 +411,54 @@ impl fmt::Display for ErrorKind {
                 f,
                 "no record has the number {number}, or the account may not read it"
             ),
+            Self::NoSuchRecord { sys_id, words } => {
+                write!(
+                    f,
+                    "no record has the sys_id {sys_id}, or the account may not see it"
+                )?;
+                quote(f, words.as_deref(), None)
+            }
             Self::Ambiguous(number) => write!(f, "several records have the number {number}"),
+            Self::NoMatch {
+                key,
+                value,
+                inactive: false,
+            } => {
+                let column = key.column();
+                write!(
+                    f,
+                    "no row has the `{column}` `{value}`, or the account may not read it"
+                )?;
+                match key {
+                    ReferenceKey::UserEmail => Ok(()),
+                    ReferenceKey::UserFullName
+                    | ReferenceKey::UserName
+                    | ReferenceKey::GroupName => f.write_str("; it is compared letter for letter"),
+                }
+            }
+            Self::NoMatch {
+                key,
+                value,
+                inactive: true,
+            } => write!(
+                f,
+                "only what is inactive has the `{}` `{value}`, and nothing is assigned to that",
+                key.column()
+            ),
+            Self::SeveralMatch { key, value } => write!(
+                f,
+                "several active rows have the `{}` `{value}`, and one is needed: give the `sys_id`",
+                key.column()
+            ),
+            Self::PerhapsInactive { key, value } => write!(
+                f,
+                "the account may not read whether what has the `{}` `{value}` is active: give the `sys_id`",
+                key.column()
+            ),
+            Self::NoInstance { address, instead } => write!(
+                f,
+                "there is no instance at {address}, or it sleeps: {instead}"
+            ),
             Self::ConditionIgnored { column } => write!(
                 f,
                 "the condition on `{column}` was ignored; the table has no such column, or the account may not read it"
@@ -328,18 +476,29 @@ fn quote(f: &mut fmt::Formatter<'_>, message: Option<&str>, detail: Option<&str>
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.kind {
+        self.kind.cause()
+    }
+}
+
+impl ErrorKind {
+    fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
             // The failure's own text is part of ours, so its cause comes next in the chain.
-            ErrorKind::NoAnswer(failure) => failure.source(),
-            ErrorKind::Input(_)
-            | ErrorKind::Token(_)
-            | ErrorKind::Refused { .. }
-            | ErrorKind::FailedInside { .. }
-            | ErrorKind::Page { .. }
-            | ErrorKind::Unexpected { .. }
-            | ErrorKind::NotFound(_)
-            | ErrorKind::Ambiguous(_)
-            | ErrorKind::ConditionIgnored { .. } => None,
+            Self::NoAnswer(failure) => std::error::Error::source(failure),
+            Self::NoInstance { instead, .. } => instead.cause(),
+            Self::Input(_)
+            | Self::Token(_)
+            | Self::Refused { .. }
+            | Self::FailedInside { .. }
+            | Self::Page { .. }
+            | Self::Unexpected { .. }
+            | Self::NotFound(_)
+            | Self::NoSuchRecord { .. }
+            | Self::Ambiguous(_)
+            | Self::NoMatch { .. }
+            | Self::SeveralMatch { .. }
+            | Self::PerhapsInactive { .. }
+            | Self::ConditionIgnored { .. } => None,
         }
     }
 }

@@ -24,6 +24,11 @@ pub enum InvalidInput {
         "a record number has 1 to 100 characters, no `^`, no control characters and does not begin with `javascript:`"
     )]
     Number,
+    /// Not a text that can be looked for.
+    #[error(
+        "a text to look for has 1 to 200 characters, no `^`, no control characters and does not begin with `javascript:`"
+    )]
+    QueryText,
     /// Not a correlation id.
     #[error("a correlation id has 1 to 100 letters, digits, hyphens and underscores")]
     CorrelationId,
@@ -70,6 +75,10 @@ text_type! {
     RecordNumber
 }
 text_type! {
+    /// A text to look for, such as a name or an e-mail address.
+    QueryText
+}
+text_type! {
     /// The other system's key of a record, as this project makes it: letters, digits, `-` and `_`.
     CorrelationId
 }
@@ -85,6 +94,13 @@ impl Table {
         } else {
             Err(InvalidInput::Table(text.to_owned()))
         }
+    }
+}
+
+impl Table {
+    /// A table of the platform itself.
+    pub(crate) fn known(name: &'static str) -> Self {
+        Self(name.to_owned())
     }
 }
 
@@ -126,16 +142,20 @@ impl RecordNumber {
     /// [`InvalidInput::Number`]: `^` would add a clause to the query, and a value beginning with
     /// `javascript:` would be run by the instance.
     pub fn parse(text: &str) -> Result<Self, InvalidInput> {
-        let text = text.trim();
-        let scripted = text
-            .get(..11)
-            .is_some_and(|start| start.eq_ignore_ascii_case("javascript:"));
-        let fits = (1..=100).contains(&text.chars().count());
-        if fits && !scripted && !text.contains(|c: char| c == '^' || c.is_control()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidInput::Number)
-        }
+        searchable(text, 100).ok_or(InvalidInput::Number).map(Self)
+    }
+}
+
+impl QueryText {
+    /// Surrounding space is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput::QueryText`], for the reasons of [`RecordNumber::parse`].
+    pub fn parse(text: &str) -> Result<Self, InvalidInput> {
+        searchable(text, 200)
+            .ok_or(InvalidInput::QueryText)
+            .map(Self)
     }
 }
 
@@ -151,6 +171,17 @@ impl CorrelationId {
             Err(InvalidInput::CorrelationId)
         }
     }
+}
+
+/// The text without outer space, unless it would be more than a value in a query.
+fn searchable(text: &str, longest: usize) -> Option<String> {
+    let text = text.trim();
+    let scripted = text
+        .get(..11)
+        .is_some_and(|start| start.eq_ignore_ascii_case("javascript:"));
+    let fits = (1..=longest).contains(&text.chars().count());
+    let strange = text.contains(|c: char| c == '^' || c.is_control());
+    (fits && !scripted && !strange).then(|| text.to_owned())
 }
 
 /// ServiceNow's names are at most 80 characters long; ours may not be longer either.
@@ -231,6 +262,27 @@ mod tests {
             assert_eq!(
                 RecordNumber::parse(text),
                 Err(InvalidInput::Number),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn texts_to_look_for_cannot_carry_a_query() {
+        assert_eq!(
+            QueryText::parse(" David Loo = x ").unwrap().as_str(),
+            "David Loo = x"
+        );
+        for text in [
+            "",
+            "David^ORactive=true",
+            "David\u{7}",
+            "javascript:gs.getUserID()",
+            &"ü".repeat(201),
+        ] {
+            assert_eq!(
+                QueryText::parse(text),
+                Err(InvalidInput::QueryText),
                 "{text:?}"
             );
         }

@@ -8,7 +8,7 @@ use retry::Disposition;
 use serde_json::{Value, json};
 use servicenow::{
     Auth, BaseUrl, Client, Column, CorrelationId, Error, ErrorKind, InvalidInput, Operation,
-    RecordNumber, SysId, Table,
+    QueryText, RecordNumber, ReferenceKey, SysId, Table,
 };
 use vendor_http::test_support::{Server, Step};
 
@@ -402,7 +402,7 @@ async fn error_text_says_what_where_and_why() {
             Step::json(403, error_body("Operation Failed", Some(policy)))
                 .with("x-transaction-id", "e1f2"),
             format!(
-                "ServiceNow: could not update a record in table incident: HTTP 403: Operation Failed: {policy} (add these fields to the task: Close notes, Resolution code) [transaction e1f2]"
+                "ServiceNow: could not update a record in table incident: HTTP 403: Operation Failed: {policy} [transaction e1f2]"
             ),
         ),
         (
@@ -445,8 +445,195 @@ async fn mandatory_fields_are_named() {
     ))
     .await;
     assert_eq!(error.mandatory_fields(), ["Close notes", "Resolution code"]);
+    assert!(error.is_data_policy());
     let error = update(Step::json(403, error_body("Operation Failed", None))).await;
-    assert!(error.mandatory_fields().is_empty());
+    assert!(error.mandatory_fields().is_empty() && !error.is_data_policy());
+}
+
+#[tokio::test]
+async fn record_that_is_gone_is_named() {
+    let words = "Record doesn't exist or ACL restricts the record retrieval";
+    let gone = || Step::json(404, error_body("No Record found", Some(words)));
+    let error = update(gone()).await;
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "ServiceNow: could not update a record in table incident: no record has the sys_id {ID}, or the account may not see it: No Record found: {words}"
+        )
+    );
+    assert_eq!(
+        (error.disposition(), error.status()),
+        (Disposition::GiveUp, Some(404))
+    );
+    let (client, _server) = scripted([gone(), gone(), Step::answer(404, "text/html", "")]).await;
+    let (incident, id) = (incident(), id());
+    for (error, expected) in [
+        (client.journal(&incident, &id).await.unwrap_err(), true),
+        (client.read(&incident, &id).await.unwrap_err(), true),
+        // A gateway's page says nothing about records.
+        (client.read(&incident, &id).await.unwrap_err(), false),
+    ] {
+        let named = matches!(error.kind, ErrorKind::NoSuchRecord { .. });
+        assert_eq!(named, expected, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn record_is_read_by_its_id() {
+    let row = json!({"result": {"sys_id": ID, "number": "INC0010009"}});
+    let other = json!({"result": {"sys_id": OTHER_ID, "number": "INC0010010"}});
+    let (client, server) = scripted([Step::json(200, row), Step::json(200, other)]).await;
+    let record = client.read(&incident(), &id()).await.unwrap().value;
+    assert_eq!(record.number.as_deref(), Some("INC0010009"));
+    let received = &server.received()[0];
+    assert_eq!(received.method, "GET");
+    assert!(received.target.contains(&format!("/incident/{ID}?")));
+    let error = client.read(&incident(), &id()).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::GiveUp);
+}
+
+fn person(id: &str, email: &str, active: &str) -> Value {
+    json!({"sys_id": id, "email": email, "active": active})
+}
+
+#[tokio::test]
+async fn person_is_asked_for_by_one_condition() {
+    let found = json!({"result": [person(ID, "Jane@Example.com", "true")]});
+    let (client, server) = scripted([Step::json(200, found)]).await;
+    let email = QueryText::parse(" jane@example.com ").unwrap();
+    let answer = client.resolve(ReferenceKey::UserEmail, &email).await;
+    assert_eq!(answer.unwrap().value, id());
+    let received = &server.received()[0];
+    let path = "/servicenow/dev12345/api/now/table/sys_user?";
+    assert!(received.target.starts_with(path), "{}", received.target);
+    let pairs = [
+        ("sysparm_query", "email=jane@example.com"),
+        ("sysparm_fields", "sys_id,active,email"),
+        ("sysparm_limit", "20"),
+        ("sysparm_exclude_reference_link", "true"),
+    ];
+    assert_eq!(
+        received.query(),
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn only_the_one_active_person_is_taken() {
+    let email = "jane@example.com";
+    let many = vec![person(OTHER_ID, email, "false"); 19];
+    let with = |row: Value| [many.clone(), vec![row]].concat();
+    for (rows, expected) in [
+        (vec![person(ID, email, "true")], None),
+        (
+            vec![person(OTHER_ID, email, "false"), person(ID, email, "true")],
+            None,
+        ),
+        (vec![], Some("no row has the `email` `jane@example.com`")),
+        (
+            vec![person(ID, email, "false")],
+            Some("only what is inactive has the `email`"),
+        ),
+        (
+            vec![person(ID, email, "true"), person(OTHER_ID, email, "true")],
+            Some("several active rows have the `email`"),
+        ),
+        // There may be another one behind the last row that was asked for.
+        (with(person(ID, email, "true")), Some("several active rows")),
+        // The condition was dropped: strangers come, with or without the one.
+        (
+            vec![person(ID, "somebody@example.com", "true")],
+            Some("the condition on `email` was ignored"),
+        ),
+        (
+            vec![
+                person(ID, email, "true"),
+                person(OTHER_ID, "somebody@example.com", "true"),
+            ],
+            Some("the condition on `email` was ignored"),
+        ),
+        (
+            vec![json!({"sys_id": ID, "active": "true"})],
+            Some("the condition on `email` was ignored"),
+        ),
+        (
+            vec![json!({"sys_id": ID, "email": email})],
+            Some("may not read whether"),
+        ),
+        (vec![person(ID, email, "")], Some("may not read whether")),
+    ] {
+        let (client, _server) = scripted([Step::json(200, json!({ "result": rows }))]).await;
+        let value = QueryText::parse(email).unwrap();
+        let result = client.resolve(ReferenceKey::UserEmail, &value).await;
+        match (result, expected) {
+            (Ok(answer), None) => assert_eq!(answer.value, id()),
+            (Err(error), Some(expected)) => {
+                let text = error.to_string();
+                assert!(text.contains(expected), "{rows:?}: {text}");
+                assert!(text.contains("sys_user"), "{text}");
+                assert_eq!(error.disposition(), Disposition::GiveUp);
+            }
+            (result, _) => panic!("{rows:?}: {result:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_are_compared_letter_for_letter() {
+    for (key, table, found, expected) in [
+        (
+            ReferenceKey::GroupName,
+            "sys_user_group",
+            "Service Desk",
+            true,
+        ),
+        (ReferenceKey::UserFullName, "sys_user", "Service Desk", true),
+        (
+            ReferenceKey::UserFullName,
+            "sys_user",
+            "service desk",
+            false,
+        ),
+    ] {
+        let row = json!({"sys_id": ID, "name": found, "active": "true"});
+        let (client, server) = scripted([Step::json(200, json!({"result": [row]}))]).await;
+        let value = QueryText::parse("Service Desk").unwrap();
+        let result = client.resolve(key, &value).await;
+        match result {
+            Ok(answer) => assert_eq!((answer.value, expected), (id(), true)),
+            Err(error) => {
+                assert!(!expected, "{error}");
+                assert!(error.to_string().contains("letter for letter"), "{error}");
+            }
+        }
+        let target = &server.received()[0].target;
+        assert!(target.contains(&format!("/{table}?")), "{target}");
+        assert!(
+            server.received()[0]
+                .query()
+                .contains(&("sysparm_query".to_owned(), "name=Service Desk".to_owned()))
+        );
+    }
+}
+
+#[tokio::test]
+async fn look_up_that_fails_has_its_disposition() {
+    for (step, expected) in [
+        (Step::json(503, "{}"), Disposition::RETRY),
+        (Step::Lose, Disposition::RETRY),
+        (
+            Step::json(
+                403,
+                error_body("Insufficient rights to query records", None),
+            ),
+            Disposition::GiveUp,
+        ),
+    ] {
+        let (client, _server) = scripted([step]).await;
+        let value = QueryText::parse("x").unwrap();
+        let error = client.resolve(ReferenceKey::UserName, &value).await;
+        assert_eq!(error.unwrap_err().disposition(), expected);
+    }
 }
 
 #[tokio::test]
@@ -598,4 +785,166 @@ fn link_leads_people_to_the_record() {
         client.record_link(&incident(), &id()),
         format!("https://dev1.service-now.com/nav_to.do?uri=%2Fincident.do%3Fsys_id%3D{ID}")
     );
+}
+
+fn a_row() -> Step {
+    Step::json(200, json!({"result": [{"sys_id": ID}]}))
+}
+
+fn no_rights() -> Step {
+    Step::json(
+        403,
+        error_body("Insufficient rights to query records", None),
+    )
+}
+
+#[tokio::test]
+async fn verification_tells_what_may_be_read_and_who_it_is() {
+    let user = json!({"result": [{"sys_id": ID, "user_name": "api", "name": "Integration Bot"}]});
+    let script = [
+        a_row(),
+        no_rights(),
+        Step::json(200, json!({"result": []})),
+        Step::json(400, error_body("Invalid table problem", None)),
+        a_row(),
+        Step::json(200, user),
+    ];
+    let (client, server) = scripted(script).await;
+    let verified = client.verify(Some("api")).await.unwrap();
+    assert_eq!(verified.user.as_deref(), Some("Integration Bot"));
+    let checks: Vec<_> = verified
+        .checks
+        .iter()
+        .map(|check| (check.what, check.allowed))
+        .collect();
+    assert_eq!(
+        checks,
+        [
+            ("read sys_user", Some(true)),
+            ("read sys_user_group", Some(false)),
+            ("read incident", None),
+            ("read problem", None),
+            ("read change_request", Some(true)),
+        ]
+    );
+    assert!(verified.checks[1].answer.contains("Insufficient rights"));
+    assert!(verified.checks[2].answer.contains("no row"));
+    assert!(verified.checks[3].answer.contains("Invalid table problem"));
+    let received = server.received();
+    assert!(received.iter().all(|request| request.method == "GET"));
+    let first: Vec<_> = received[0].query();
+    assert_eq!(
+        first[..2],
+        [
+            ("sysparm_fields".to_owned(), "sys_id".to_owned()),
+            ("sysparm_limit".to_owned(), "1".to_owned())
+        ]
+    );
+    assert_eq!(
+        received[5].query()[0],
+        ("sysparm_query".to_owned(), "user_name=api".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn stranger_is_not_taken_for_the_user() {
+    let stranger =
+        json!({"result": [{"sys_id": ID, "user_name": "admin", "name": "Administrator"}]});
+    let all = || std::iter::repeat_with(a_row).take(5);
+    for (username, last) in [
+        (Some("api"), vec![Step::json(200, &stranger)]),
+        (Some("api"), vec![no_rights()]),
+        (Some("api^ORactive=true"), vec![]),
+        (None, vec![]),
+    ] {
+        let calls = 5 + last.len();
+        let (client, server) = scripted(all().chain(last)).await;
+        let verified = client.verify(username).await.unwrap();
+        assert_eq!(verified.user, None);
+        assert_eq!(server.received().len(), calls);
+    }
+}
+
+#[tokio::test]
+async fn refused_credentials_end_the_verification() {
+    for step in [
+        Step::json(401, error_body("User Not Authenticated", None)),
+        Step::answer(401, "text/html", "<title>Login</title>"),
+    ] {
+        let (client, server) = scripted([step]).await;
+        let error = client.verify(Some("api")).await.unwrap_err();
+        assert!(error.is_unauthorized(), "{error}");
+        assert_eq!(server.received().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn account_without_any_right_is_verified_all_the_same() {
+    let (client, _server) = scripted(std::iter::repeat_with(no_rights).take(5)).await;
+    let verified = client.verify(None).await.unwrap();
+    assert!(
+        verified
+            .checks
+            .iter()
+            .all(|check| check.allowed == Some(false))
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_answer_like_an_instance_is_none() {
+    for (step, expected) in [
+        (
+            Step::answer(200, "text/html", "<title>Instance Hibernating page</title>"),
+            "Instance Hibernating page",
+        ),
+        (
+            Step::json(302, "").with("location", "/login.do"),
+            "redirected",
+        ),
+        (
+            Step::answer(404, "text/html", "<title>Not found</title>"),
+            "Not found",
+        ),
+        (Step::answer(200, "text/plain", "ok"), "not JSON"),
+    ] {
+        let (client, server) = scripted([step]).await;
+        let text = client.verify(None).await.unwrap_err().to_string();
+        let address = format!("{}/servicenow/dev12345", server.url());
+        assert!(
+            text.contains(&format!("there is no instance at {address}, or it sleeps")),
+            "{text}"
+        );
+        assert!(text.contains(expected), "{text}");
+    }
+    let silent = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let error = client_at(&format!("http://{silent}"))
+        .verify(None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NoInstance { .. }));
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[tokio::test]
+async fn outage_is_neither_refusal_nor_absence() {
+    for step in [
+        Step::json(503, "{}"),
+        Step::json(429, error_body("Rate limit exceeded", None)),
+        Step::Lose,
+    ] {
+        let (client, _server) = scripted([step.clone()]).await;
+        let error = client.verify(None).await.unwrap_err();
+        assert!(!matches!(error.kind, ErrorKind::NoInstance { .. }));
+        assert!(!error.is_unauthorized());
+        assert_eq!(error.disposition(), Disposition::RETRY, "{step:?}");
+        // Once the credentials have worked, what fails afterwards is a check without a result.
+        let (client, server) = scripted([a_row(), step]).await;
+        let verified = client.verify(Some("api")).await.unwrap();
+        let allowed: Vec<_> = verified.checks.iter().map(|check| check.allowed).collect();
+        assert_eq!(allowed, [Some(true), None, None, None, None]);
+        assert_eq!(server.received().len(), 2);
+    }
 }

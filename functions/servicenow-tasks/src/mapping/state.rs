@@ -1,4 +1,5 @@
-//! What the words for a record's state mean in each table.
+//! What the words for a record's state mean in each table. Which words a table has, and what else a state
+//! needs, is checked with the input (`domain::task::servicenow`).
 //!
 //! Vendor pages, in the repository `ServiceNow/ServiceNowDocs` below `markdown/it-service-management`:
 //! `incident-management/c_IncidentManagementStateModel.md`, `problem-management/map-problem-state.md`,
@@ -8,7 +9,7 @@
 
 use domain::task::value::RecordState;
 
-use super::Problem;
+use super::STATE;
 
 /// A column and the raw value that is written to it.
 type Write = (&'static str, &'static str);
@@ -22,7 +23,6 @@ struct Words {
     canceled: &'static [Write],
 }
 
-const STATE: &str = "state";
 const ON_HOLD: &[Write] = &[("on_hold", "true")];
 
 const INCIDENT: Words = Words {
@@ -71,39 +71,6 @@ const PROBLEM_TASK: Words = Words {
     canceled: &[],
 };
 
-/// The words, each with its name in a task.
-const WORDS: [(RecordState, &str); 5] = [
-    (RecordState::InProgress, "in_progress"),
-    (RecordState::OnHold, "on_hold"),
-    (RecordState::Resolved, "resolved"),
-    (RecordState::Closed, "closed"),
-    (RecordState::Canceled, "canceled"),
-];
-
-/// A column without which the instance refuses a state, and what it may hold.
-type Companion = (&'static str, &'static str);
-
-const HOLD_REASON: Companion = (
-    "hold_reason",
-    "1 awaiting caller, 3 awaiting problem, 4 awaiting vendor, 5 awaiting change",
-);
-const INCIDENT_CLOSE_CODE: Companion = (
-    "close_code",
-    "one of the instance's resolution codes, such as Solution provided",
-);
-const CHANGE_CLOSE_CODE: Companion = (
-    "close_code",
-    "successful, successful_issues or unsuccessful",
-);
-const CLOSE_NOTES: Companion = ("close_notes", "how it ended, in words");
-const ON_HOLD_REASON: Companion = ("on_hold_reason", "what it waits for, in words");
-/// Needed by a hold reason rather than by the state.
-const COMMENTS: Companion = (
-    "comments",
-    "what the caller is asked, as the field `comment`",
-);
-const AWAITING_CALLER: &str = "1";
-
 fn words(table: &str) -> &'static Words {
     match table {
         "incident" => &INCIDENT,
@@ -116,117 +83,36 @@ fn words(table: &str) -> &'static Words {
 }
 
 impl Words {
-    /// `None` for a number, which is no word.
-    fn writes(&self, state: RecordState) -> Option<&'static [Write]> {
+    /// # Errors
+    /// The number, which is no word.
+    fn writes(&self, state: RecordState) -> Result<&'static [Write], i32> {
         match state {
-            RecordState::InProgress => Some(self.in_progress),
-            RecordState::OnHold => Some(self.on_hold),
-            RecordState::Resolved => Some(self.resolved),
-            RecordState::Closed => Some(self.closed),
-            RecordState::Canceled => Some(self.canceled),
-            RecordState::Number(_) => None,
+            RecordState::InProgress => Ok(self.in_progress),
+            RecordState::OnHold => Ok(self.on_hold),
+            RecordState::Resolved => Ok(self.resolved),
+            RecordState::Closed => Ok(self.closed),
+            RecordState::Canceled => Ok(self.canceled),
+            RecordState::Number(number) => Err(number),
         }
-    }
-
-    /// The words that mean something here, with a comma between them.
-    fn names(&self) -> String {
-        let names: Vec<&str> = WORDS
-            .into_iter()
-            .filter(|(state, _)| self.writes(*state).is_some_and(|writes| !writes.is_empty()))
-            .map(|(_, name)| name)
-            .collect();
-        names.join(", ")
     }
 }
 
-/// What a state writes into a record of the table. A number is written as it is.
-///
-/// # Errors
-/// [`Problem::NoSuchState`] when the table has no state with that meaning.
-pub(super) fn writes(
-    table: &str,
-    state: RecordState,
-) -> Result<Vec<(&'static str, String)>, Problem> {
-    let words = words(table);
-    match words.writes(state) {
-        None => Ok(number(state)
-            .map(|number| (STATE, number))
-            .into_iter()
-            .collect()),
-        Some([]) => Err(Problem::NoSuchState {
-            table: table.to_owned(),
-            word: name(state),
-            possible: words.names(),
-        }),
-        Some(writes) => Ok(writes
+/// What a state writes into a record of the table. A number is written as it is. A word that the table does
+/// not have writes nothing; the check of the input refuses it before.
+pub(super) fn writes(table: &str, state: RecordState) -> Vec<(&'static str, String)> {
+    match words(table).writes(state) {
+        Ok(writes) => writes
             .iter()
             .map(|(column, value)| (*column, (*value).to_owned()))
-            .collect()),
-    }
-}
-
-/// Checks that the columns are there without which the instance refuses a state that is given as a word.
-/// A number is left to the instance: its tables may be set up in another way.
-///
-/// # Errors
-/// [`Problem::CompanionMissing`] for the first one that is missing.
-pub(super) fn check_companions<'a>(
-    table: &str,
-    state: RecordState,
-    value: impl Fn(&str) -> Option<&'a str>,
-) -> Result<(), Problem> {
-    let needed: &[Companion] = match (table, state) {
-        ("incident", RecordState::OnHold) if value(HOLD_REASON.0) == Some(AWAITING_CALLER) => {
-            &[COMMENTS]
-        }
-        ("incident", RecordState::OnHold) => &[HOLD_REASON],
-        ("incident", RecordState::Resolved | RecordState::Closed) => {
-            &[INCIDENT_CLOSE_CODE, CLOSE_NOTES]
-        }
-        ("change_request", RecordState::Closed) => &[CHANGE_CLOSE_CODE, CLOSE_NOTES],
-        ("change_request" | "change_task", RecordState::OnHold) => &[ON_HOLD_REASON],
-        _ => &[],
-    };
-    let missing = |(column, _): &&Companion| value(column).is_none_or(str::is_empty);
-    let Some((column, hint)) = needed.iter().find(missing) else {
-        return Ok(());
-    };
-    let unchecked = words(table)
-        .writes(state)
-        .unwrap_or_default()
-        .iter()
-        .find(|(column, _)| *column == STATE)
-        .map(|(_, number)| format!("; `state: {number}` would be sent without this check"))
-        .unwrap_or_default();
-    Err(Problem::CompanionMissing {
-        table: table.to_owned(),
-        word: name(state),
-        column,
-        hint,
-        unchecked,
-    })
-}
-
-fn name(state: RecordState) -> &'static str {
-    WORDS
-        .into_iter()
-        .find(|(word, _)| *word == state)
-        .map_or("a number", |(_, name)| name)
-}
-
-fn number(state: RecordState) -> Option<String> {
-    match state {
-        RecordState::Number(number) => Some(number.to_string()),
-        RecordState::InProgress
-        | RecordState::OnHold
-        | RecordState::Resolved
-        | RecordState::Closed
-        | RecordState::Canceled => None,
+            .collect(),
+        Err(number) => vec![(STATE, number.to_string())],
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::task::servicenow::state::{WORDS, exists};
+
     use super::*;
 
     #[test]
@@ -261,133 +147,19 @@ mod tests {
         ];
         for (table, expected) in tables {
             for ((state, name), expected) in WORDS.into_iter().zip(expected) {
-                let found = match writes(table, state) {
-                    Ok(writes) => writes
-                        .iter()
-                        .map(|(column, value)| format!("{column}={value}"))
-                        .collect::<Vec<_>>()
-                        .join(" "),
-                    Err(problem) => {
-                        let text = problem.to_string();
-                        assert!(text.contains(table) && text.contains(name), "{text}");
-                        String::new()
-                    }
-                };
-                assert_eq!(found, expected, "{table} {name}");
+                let written: Vec<String> = writes(table, state)
+                    .iter()
+                    .map(|(column, value)| format!("{column}={value}"))
+                    .collect();
+                assert_eq!(written.join(" "), expected, "{table} {name}");
+                // What the input's check lets through is what writes something.
+                assert_eq!(exists(table, state), !expected.is_empty(), "{table} {name}");
             }
             assert_eq!(
-                writes(table, RecordState::Number(-5)).unwrap(),
+                writes(table, RecordState::Number(-5)),
                 [(STATE, "-5".to_owned())],
                 "{table}"
             );
         }
-    }
-
-    #[test]
-    fn refused_word_tells_what_is_possible() {
-        for (table, expected) in [
-            (
-                "problem",
-                "the table `problem` has no state `on_hold`: use in_progress, resolved, closed, canceled, or the table's own number",
-            ),
-            (
-                "problem_task",
-                "the table `problem_task` has no state `on_hold`: use the table's own number",
-            ),
-        ] {
-            let problem = writes(table, RecordState::OnHold).unwrap_err();
-            assert_eq!(problem.to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn state_without_its_companions_is_refused() {
-        use RecordState::{Canceled, Closed, InProgress, Number, OnHold, Resolved};
-        let cases: [(&str, RecordState, &[Write], Option<&str>); 19] = [
-            ("incident", OnHold, &[], Some("hold_reason")),
-            (
-                "incident",
-                OnHold,
-                &[("hold_reason", "")],
-                Some("hold_reason"),
-            ),
-            ("incident", OnHold, &[("hold_reason", "4")], None),
-            (
-                "incident",
-                OnHold,
-                &[("hold_reason", "1")],
-                Some("comments"),
-            ),
-            (
-                "incident",
-                OnHold,
-                &[("hold_reason", "1"), ("comments", "?")],
-                None,
-            ),
-            ("incident", Resolved, &[], Some("close_code")),
-            (
-                "incident",
-                Resolved,
-                &[("close_code", "x")],
-                Some("close_notes"),
-            ),
-            (
-                "incident",
-                Closed,
-                &[("close_notes", "x")],
-                Some("close_code"),
-            ),
-            (
-                "incident",
-                Closed,
-                &[("close_code", "x"), ("close_notes", "y")],
-                None,
-            ),
-            ("incident", InProgress, &[], None),
-            ("incident", Canceled, &[], None),
-            ("incident", Number(6), &[], None),
-            (
-                "change_request",
-                Closed,
-                &[("close_code", "x")],
-                Some("close_notes"),
-            ),
-            ("change_request", Closed, &[], Some("close_code")),
-            ("change_request", OnHold, &[], Some("on_hold_reason")),
-            ("change_task", OnHold, &[], Some("on_hold_reason")),
-            ("change_task", OnHold, &[("on_hold_reason", "x")], None),
-            ("change_task", Closed, &[], None),
-            ("problem", Closed, &[], None),
-        ];
-        for (table, state, given, expected) in cases {
-            let value = |column: &str| {
-                given
-                    .iter()
-                    .find(|(name, _)| *name == column)
-                    .map(|(_, value)| *value)
-            };
-            let missing = match check_companions(table, state, value) {
-                Err(Problem::CompanionMissing { column, .. }) => Some(column),
-                Ok(()) => None,
-                Err(other) => panic!("{other}"),
-            };
-            assert_eq!(missing, expected, "{table} {state:?} {given:?}");
-        }
-    }
-
-    #[test]
-    fn missing_companion_tells_the_way_out() {
-        let problem = |table, state| {
-            check_companions(table, state, |_| None)
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            problem("incident", RecordState::OnHold),
-            "the state `on_hold` of the table `incident` needs the column `hold_reason`: add it to the task's `fields` \
-             (1 awaiting caller, 3 awaiting problem, 4 awaiting vendor, 5 awaiting change); \
-             `state: 3` would be sent without this check"
-        );
-        assert!(!problem("change_task", RecordState::OnHold).contains("without this check"));
     }
 }

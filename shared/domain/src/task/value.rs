@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,28 +63,35 @@ impl JsonSchema for Text {
     }
 }
 
-/// How much something matters, as ServiceNow's urgency and impact: `low`, `medium`, `high`, or 3, 2, 1.
+/// How much something matters, as ServiceNow's urgency and impact: `low`, `medium`, `high`, or the table's
+/// own number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Value", rename_all = "snake_case")]
 pub enum Level {
-    /// 3
+    /// Little.
     Low,
-    /// 2
+    /// Some.
     Medium,
-    /// 1
+    /// Much.
     High,
+    /// The number that the table uses.
+    Number(i32),
 }
 
 impl TryFrom<Value> for Level {
     type Error = String;
 
     fn try_from(value: Value) -> Result<Self, String> {
-        match word(&value).as_deref() {
-            Some("low" | "3") => Ok(Self::Low),
-            Some("medium" | "2") => Ok(Self::Medium),
-            Some("high" | "1") => Ok(Self::High),
-            Some(_) | None => Err(format!(
-                "found {}, expected low, medium, high or 3, 2, 1",
+        let word = word(&value).unwrap_or_default();
+        if let Ok(number) = word.parse() {
+            return Ok(Self::Number(number));
+        }
+        match word.as_str() {
+            "low" => Ok(Self::Low),
+            "medium" => Ok(Self::Medium),
+            "high" => Ok(Self::High),
+            _ => Err(format!(
+                "found {}, expected low, medium, high or the table's number",
                 quoted(&value)
             )),
         }
@@ -94,7 +104,7 @@ impl JsonSchema for Level {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": ["low", "medium", "high", "Low", "Medium", "High", 1, 2, 3, "1", "2", "3"] })
+        word_or_number(&any_case(&["low", "medium", "high"]))
     }
 }
 
@@ -124,9 +134,9 @@ impl TryFrom<Value> for RecordState {
         if let Ok(number) = word.parse() {
             return Ok(Self::Number(number));
         }
-        match word.replace([' ', '-'], "_").as_str() {
-            "in_progress" => Ok(Self::InProgress),
-            "on_hold" => Ok(Self::OnHold),
+        match word.replace([' ', '-', '_'], "").as_str() {
+            "inprogress" => Ok(Self::InProgress),
+            "onhold" => Ok(Self::OnHold),
             "resolved" => Ok(Self::Resolved),
             "closed" => Ok(Self::Closed),
             "canceled" | "cancelled" => Ok(Self::Canceled),
@@ -144,23 +154,26 @@ impl JsonSchema for RecordState {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words = any_case(&[
+        word_or_number(&any_case(&[
             "in_progress",
             "in progress",
             "in-progress",
+            "inprogress",
             "on_hold",
             "on hold",
             "on-hold",
+            "onhold",
             "resolved",
             "closed",
             "canceled",
             "cancelled",
-        ]);
-        json_schema!({ "anyOf": [
-            words, { "type": "string", "pattern": "^-?[0-9]+$" },
-            { "type": "integer" }
-        ] })
+        ]))
     }
+}
+
+/// The schema of words, or the number that a table has for one.
+fn word_or_number(words: &Schema) -> Schema {
+    json_schema!({ "anyOf": [words, { "type": "string", "pattern": "^-?[0-9]+$" }, { "type": "integer" }] })
 }
 
 macro_rules! word_enum {
@@ -231,6 +244,21 @@ word_enum!(
         Solved = "solved",
         /// Final: nothing about the ticket can change any more.
         Closed = "closed",
+    }
+);
+
+word_enum!(
+    /// What kind of matter a ticket is.
+    TicketType, "problem, incident, question or task",
+    {
+        /// The cause of incidents.
+        Problem = "problem",
+        /// An occurrence of a problem.
+        Incident = "incident",
+        /// A question.
+        Question = "question",
+        /// Something to be done, perhaps by a date.
+        Task = "task",
     }
 );
 
@@ -313,7 +341,7 @@ impl JsonSchema for YesNo {
 pub struct Tags(Vec<String>);
 
 impl Tags {
-    /// The tags, each once, in the order given.
+    /// The tags, each once, in the order given. A quoted one may hold a comma.
     pub fn as_slice(&self) -> &[String] {
         &self.0
     }
@@ -324,7 +352,7 @@ impl TryFrom<Value> for Tags {
 
     fn try_from(value: Value) -> Result<Self, String> {
         let parts: Vec<String> = match &value {
-            Value::String(text) => text.split(',').map(str::to_owned).collect(),
+            Value::String(text) => quoted_list(text)?,
             Value::Array(items) => items
                 .iter()
                 .map(|item| {
@@ -357,6 +385,29 @@ impl TryFrom<Value> for Tags {
     }
 }
 
+/// The parts of a text with commas between them. A quote at the beginning of a part keeps the commas up to
+/// the next quote.
+fn quoted_list(text: &str) -> Result<Vec<String>, String> {
+    let mut parts = vec![String::new()];
+    let mut inside = false;
+    for character in text.chars() {
+        let Some(part) = parts.last_mut() else { break };
+        match character {
+            '"' if inside => inside = false,
+            '"' if part.trim().is_empty() => inside = true,
+            ',' if !inside => parts.push(String::new()),
+            other => part.push(other),
+        }
+    }
+    if inside {
+        return Err(format!(
+            "found {} with a quote that is never closed, expected a text such as `\"Salesforce\", \"360\"`",
+            quoted(&Value::from(text))
+        ));
+    }
+    Ok(parts)
+}
+
 impl JsonSchema for Tags {
     fn schema_name() -> Cow<'static, str> {
         "Tags".into()
@@ -364,6 +415,112 @@ impl JsonSchema for Tags {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [{ "type": "array", "items": { "type": ["string", "number"] } }, { "type": "string" }] })
+    }
+}
+
+/// An e-mail address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "String")]
+pub struct Email(String);
+
+impl Email {
+    /// The address as it was given, without white space around it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> Self {
+        email.0
+    }
+}
+
+impl TryFrom<Value> for Email {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let text = scalar_text(&value).unwrap_or_default();
+        let text = text.trim();
+        let strange = |character: char| {
+            character.is_whitespace() || character.is_control() || "@,;:<>()\"".contains(character)
+        };
+        let fits = |part: &str| !part.is_empty() && !part.contains(strange);
+        match text.rsplit_once('@') {
+            Some((name, host)) if fits(name) && fits(host) && text.len() <= 254 => {
+                Ok(Self(text.to_owned()))
+            }
+            Some(_) | None => Err(format!(
+                "found {}, expected an e-mail address such as jane@example.com",
+                quoted(&value)
+            )),
+        }
+    }
+}
+
+impl JsonSchema for Email {
+    fn schema_name() -> Cow<'static, str> {
+        "Email".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^\\s*[^@\\s]+@[^@\\s]+\\s*$" })
+    }
+}
+
+/// A moment, to the second, given as `2026-12-01T15:30:00Z` or with an offset. A date alone means its noon
+/// in UTC, which is the same day nearly everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Value")]
+pub struct Moment(Timestamp);
+
+impl Moment {
+    /// The moment.
+    pub fn get(self) -> Timestamp {
+        self.0
+    }
+}
+
+/// As ISO 8601 in UTC, without parts of a second.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<Value> for Moment {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        let text = scalar_text(&value).unwrap_or_default();
+        let text = text.trim();
+        let whole_day = text.parse::<Date>().ok().filter(|_| text.len() <= 10);
+        let parsed = match whole_day {
+            Some(date) => date
+                .at(12, 0, 0, 0)
+                .to_zoned(TimeZone::UTC)
+                .map(|noon| noon.timestamp()),
+            None => text.parse::<Timestamp>(),
+        };
+        parsed
+            .and_then(|moment| Timestamp::from_second(moment.as_second()))
+            .map(Self)
+            .map_err(|_| {
+                format!(
+                    "found {}, expected a moment such as 2026-12-01T15:30:00Z or a date",
+                    quoted(&value)
+                )
+            })
+    }
+}
+
+impl JsonSchema for Moment {
+    fn schema_name() -> Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}", "examples": ["2026-12-01T15:30:00Z", "2026-12-01"] })
     }
 }
 
@@ -432,7 +589,7 @@ fn any_case(words: &[&str]) -> Schema {
 }
 
 /// The text of a scalar; `None` for lists and objects.
-fn scalar_text(value: &Value) -> Option<String> {
+pub(super) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(String::new()),
         Value::Bool(flag) => Some(flag.to_string()),
@@ -446,7 +603,7 @@ fn word(value: &Value) -> Option<String> {
     scalar_text(value).map(|text| text.trim().to_lowercase())
 }
 
-fn quoted(value: &Value) -> String {
+pub(super) fn quoted(value: &Value) -> String {
     match scalar_text(value) {
         Some(text) => format!("`{}`", text.chars().take(80).collect::<String>()),
         None => shape(value).to_owned(),
@@ -473,14 +630,21 @@ mod tests {
     fn values_are_read_in_every_form_that_people_and_templates_give() {
         for (value, level) in [
             (json!("High"), Level::High),
-            (json!(1), Level::High),
-            (json!(" 3 "), Level::Low),
+            (json!(" low "), Level::Low),
+            (json!(1), Level::Number(1)),
+            (json!(" 3 "), Level::Number(3)),
         ] {
             assert_eq!(Level::try_from(value).unwrap(), level);
         }
         for (value, state) in [
             (json!("In progress"), RecordState::InProgress),
+            (json!("InProgress"), RecordState::InProgress),
+            (json!("in_progress"), RecordState::InProgress),
             (json!("on-hold"), RecordState::OnHold),
+            (json!("On Hold"), RecordState::OnHold),
+            (json!("RESOLVED"), RecordState::Resolved),
+            (json!("Closed"), RecordState::Closed),
+            (json!("canceled"), RecordState::Canceled),
             (json!("Cancelled"), RecordState::Canceled),
             (json!(-5), RecordState::Number(-5)),
             (json!("101"), RecordState::Number(101)),
@@ -508,9 +672,63 @@ mod tests {
             (json!(["a b", "c", "c", 5]), vec!["a_b", "c", "5"]),
             (json!(""), vec![]),
             (json!("a,,b"), vec!["a", "b"]),
+            (json!("\"a, b\" ,c"), vec!["a,_b", "c"]),
+            (json!(" \"a\"b, 5\" pipe"), vec!["ab", "5\"_pipe"]),
+            (json!(["\"a\"", "b,c"]), vec!["a", "b,c"]),
+            (json!(null), vec![]),
         ] {
             assert_eq!(Tags::try_from(value).unwrap().as_slice(), tags);
         }
         assert!(Tags::try_from(json!({"a": 1})).is_err());
+        let problem = Tags::try_from(json!("\"a, b")).unwrap_err();
+        assert!(
+            problem.contains("\"a, b") && problem.contains("never closed"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn addresses_have_a_name_and_a_host() {
+        for (text, fits) in [
+            ("jane@example.com", true),
+            (" Jane.Doe+x@Example.com ", true),
+            ("", false),
+            ("jane", false),
+            ("@example.com", false),
+            ("jane@", false),
+            ("a@b@c", false),
+            ("a b@c", false),
+            ("Jane <a@b.c>", false),
+            ("a@b.c, d@e.f", false),
+            ("a:b@c", false),
+        ] {
+            let email = Email::try_from(json!(text));
+            assert_eq!(email.is_ok(), fits, "{text}");
+            match email {
+                Ok(email) => assert_eq!(email.as_str(), text.trim()),
+                Err(problem) => assert!(problem.contains(&format!("`{text}`")), "{problem}"),
+            }
+        }
+    }
+
+    #[test]
+    fn moments_are_whole_seconds_in_utc() {
+        for (text, expected) in [
+            ("2026-12-01T15:30:00Z", Some("2026-12-01T15:30:00Z")),
+            (
+                " 2026-12-01T15:30:00.75+02:00",
+                Some("2026-12-01T13:30:00Z"),
+            ),
+            ("2026-12-01", Some("2026-12-01T12:00:00Z")),
+            ("2026-12-01T15:30:00", None),
+            ("tomorrow", None),
+            ("", None),
+        ] {
+            let moment = Moment::try_from(json!(text)).map(|moment| moment.to_string());
+            assert_eq!(moment.as_deref().ok(), expected, "{text}");
+            if let Err(problem) = moment {
+                assert!(problem.contains(&format!("`{text}`")), "{problem}");
+            }
+        }
     }
 }
