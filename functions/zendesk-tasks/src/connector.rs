@@ -1,119 +1,36 @@
-use std::time::Duration;
+mod profile;
+mod record;
+mod ticket;
 
-use accounts::Connected;
+use accounts::{Connected, Vendors};
 use domain::{TaskKind, Vendor};
-use task_runner::{Assignment, CallFailed, Calls, Connector, Done, Failed, UrlTemplate};
-use zendesk::{Client, Ticket};
+use serde_json::{Map, Value};
+use task_runner::{Assignment, CallFailed, Calls, Connector, Done, Failed};
+use zendesk::Client;
 
-use crate::mapping::{self, NewTicket, Problem};
-
-/// How old a task may be for its idempotency key to be trusted alone: Zendesk forgets keys after two hours
-/// ([Idempotency](https://developer.zendesk.com/api-reference/ticketing/introduction/#idempotency)), and an
-/// attempt takes time.
-const KEY_LIFETIME: Duration = Duration::from_mins(90);
+use crate::mapping::{self, Problem};
 
 /// Performs tasks in Zendesk accounts.
 #[derive(Debug, Clone)]
 pub struct Zendesk {
-    http: vendor_http::Client,
-    url: UrlTemplate,
+    vendors: Vendors,
 }
 
 impl Zendesk {
-    /// Makes no call. All accounts share the client's connections.
-    pub fn new(http: vendor_http::Client, url: UrlTemplate) -> Self {
-        Self { http, url }
+    /// Makes no call. All accounts share the vendors' connections.
+    pub fn new(vendors: Vendors) -> Self {
+        Self { vendors }
     }
 
-    fn session(&self, connected: &Connected) -> Result<Session, Problem> {
-        let account = &connected.account;
-        let base = self
-            .url
-            .base(&account.instance)
-            .map_err(|source| Problem::Subdomain {
-                account: account.name.clone(),
-                source,
-            })?;
-        let auth = mapping::auth(&connected.credential);
+    fn session(&self, connected: &Connected) -> Result<Session, Failed> {
+        let client = self
+            .vendors
+            .zendesk(connected)
+            .map_err(task_runner::account_failed)?;
         Ok(Session {
-            client: Client::new(self.http.clone(), base, auth),
+            client,
             calls: Calls::default(),
         })
-    }
-
-    async fn create(
-        &self,
-        assignment: &Assignment<'_>,
-        connected: &Connected,
-    ) -> Result<Done, Failed> {
-        let new = mapping::new_ticket(assignment.input, assignment.key).map_err(refused)?;
-        let NewTicket { ticket, key } = &new;
-        let body = mapping::kept_body(ticket.body()).map_err(refused)?;
-        let mut session = self.session(connected).map_err(refused)?;
-        let age = assignment
-            .now
-            .duration_since(assignment.first_attempt_at)
-            .unsigned_abs();
-        if assignment.look_first || age > KEY_LIFETIME {
-            let result = session
-                .client
-                .find_tickets_by_external_id(key.as_str())
-                .await;
-            let found = session.calls.read(result.map_err(failed))?;
-            let several = (found.len() > 1).then(|| {
-                "several tickets carry this task's key as `external_id`; this is the oldest"
-                    .to_owned()
-            });
-            if let Some(found) = found.first() {
-                let compared = mapping::warnings(Some(&ticket.comment), &ticket.properties, found);
-                let warnings = several.into_iter().chain(compared).collect();
-                return Ok(session.done(found, warnings));
-            }
-        }
-        let result = session.client.create_ticket(ticket, key).await;
-        let written = session.calls.wrote(result.map_err(failed), body)?;
-        let compared =
-            mapping::warnings(Some(&ticket.comment), &ticket.properties, &written.ticket);
-        let warnings = written.warnings.into_iter().chain(compared).collect();
-        Ok(session.done(&written.ticket, warnings))
-    }
-
-    async fn update(
-        &self,
-        assignment: &Assignment<'_>,
-        connected: &Connected,
-    ) -> Result<Done, Failed> {
-        let mapping::Change { id, change } =
-            mapping::change(assignment.input, assignment.key).map_err(refused)?;
-        let mut session = self.session(connected).map_err(refused)?;
-        let warnings = |ticket: &Ticket| {
-            mapping::warnings(change.comment.as_ref(), &change.properties, ticket)
-        };
-        let mut stamp = None;
-        if assignment.look_first {
-            // In this order: a change that arrives after the audits were read makes the stamp old.
-            let result = session.client.get_ticket(id).await;
-            let ticket = session.calls.read(result.map_err(failed))?;
-            let mut pages = Vec::new();
-            let result = session
-                .client
-                .was_marked(id, mapping::MARKER, assignment.key.as_str(), &mut pages)
-                .await;
-            session.calls.extend(pages);
-            if session.calls.read(result.map_err(failed))? {
-                return Ok(session.done(&ticket, warnings(&ticket)));
-            }
-            stamp = ticket.updated_at;
-        }
-        let body = mapping::kept_body(change.body(stamp.as_deref())).map_err(refused)?;
-        let result = session
-            .client
-            .update_ticket(id, &change, stamp.as_deref())
-            .await;
-        let written = session.calls.wrote(result.map_err(failed), body)?;
-        let compared = warnings(&written.ticket);
-        let warnings = written.warnings.into_iter().chain(compared).collect();
-        Ok(session.done(&written.ticket, warnings))
     }
 }
 
@@ -125,9 +42,34 @@ impl Connector for Zendesk {
         assignment: &Assignment<'_>,
         connected: &Connected,
     ) -> Result<Done, Failed> {
+        // What cannot be used is refused before the account is looked at.
         match assignment.kind {
-            TaskKind::ZendeskCreateTicket => self.create(assignment, connected).await,
-            TaskKind::ZendeskUpdateTicket => self.update(assignment, connected).await,
+            TaskKind::ZendeskCreateTicket => {
+                let new = mapping::ticket::new_ticket(assignment.input, assignment.key)?;
+                let session = self.session(connected)?;
+                ticket::create(session, assignment, &new).await
+            }
+            TaskKind::ZendeskUpdateTicket => {
+                let change = mapping::ticket::change(assignment.input, assignment.key)?;
+                let session = self.session(connected)?;
+                ticket::update(session, assignment, &change).await
+            }
+            TaskKind::ZendeskCreateProfile => {
+                let new = mapping::profile::new_profile(assignment.input)?;
+                profile::create(self.session(connected)?, &new).await
+            }
+            TaskKind::ZendeskUpdateProfile => {
+                let change = mapping::profile::change(assignment.input)?;
+                profile::update(self.session(connected)?, &change).await
+            }
+            TaskKind::ZendeskCreateRecord => {
+                let new = mapping::record::new_record(assignment.input, assignment.key)?;
+                record::create(self.session(connected)?, assignment, &new).await
+            }
+            TaskKind::ZendeskUpdateRecord => {
+                let change = mapping::record::change(assignment.input)?;
+                record::update(self.session(connected)?, &change).await
+            }
             other @ (TaskKind::ServiceNowCreateRecord | TaskKind::ServiceNowUpdateRecord) => Err(
                 Failed::before_any_call(format!("`{other}` is no Zendesk task")),
             ),
@@ -142,19 +84,20 @@ struct Session {
 }
 
 impl Session {
-    fn done(self, ticket: &Ticket, warnings: Vec<String>) -> Done {
-        let link = self.client.link(ticket.id);
+    fn done(self, output: Map<String, Value>, link: Option<String>, warnings: Vec<String>) -> Done {
         Done {
-            output: mapping::output(ticket, &link),
-            link: Some(link),
+            output,
+            link,
             warnings,
             calls: self.calls.into_vec(),
         }
     }
 }
 
-fn refused(problem: Problem) -> Failed {
-    Failed::before_any_call(problem.to_string())
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::before_any_call(problem.to_string())
+    }
 }
 
 fn failed(error: zendesk::Error) -> CallFailed {

@@ -7,14 +7,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use accounts::{Accounts, Connected, Credential, Error};
+use accounts::{Accounts, Config, Connected, Credential, Error, Vendors};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use domain::{Account, AccountName, Vendor};
+use domain::{AccountName, Vendor};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 /// What the services hold, and what they were asked.
 #[derive(Debug, Default)]
 struct Aws {
-    row: Option<Account>,
+    row: Option<Value>,
     secret: Option<String>,
     calls: Vec<String>,
 }
@@ -30,22 +30,22 @@ struct Aws {
 impl Aws {
     /// What `accounts put` leaves.
     fn put(&mut self, vendor: Vendor, instance: &str, token: &str, at: Timestamp) {
-        self.row = Some(Account {
-            name: name(),
-            vendor,
-            instance: instance.to_owned(),
-            updated_at: at,
-        });
+        let at = at.as_millisecond().to_string();
+        self.row = Some(json!({
+            "name": {"S": name()}, "vendor": {"S": vendor.as_str()}, "instance": {"S": instance},
+            "kind": {"S": "bearer"}, "state": {"S": "connected"}, "secret": {"S": "closedloop/accounts/x"},
+            "updated_at": {"N": at}, "used_at": {"N": at},
+        }));
         self.secret = Some(json!({"kind": "bearer", "token": token}).to_string());
     }
 
     fn answer(&mut self, operation: &str) -> (StatusCode, Value) {
         self.calls.push(operation.to_owned());
         let answer = match operation {
-            "GetItem" => self.row.as_ref().map_or(json!({}), |row| {
-                let document = json!(row).to_string();
-                json!({"Item": {"name": {"S": row.name}, "document": {"S": document}}})
-            }),
+            "GetItem" => self
+                .row
+                .as_ref()
+                .map_or(json!({}), |row| json!({"Item": row})),
             "GetSecretValue" => json!({"Name": "x", "SecretString": self.secret}),
             other => panic!("{other} is not expected"),
         };
@@ -84,11 +84,11 @@ impl Fixture {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(url)
             .build();
-        let rows = store::Accounts::new(store::Client::new(&config), "accounts".to_owned());
-        let secrets = accounts::Client::new(&config);
+        let vendors = Vendors::from_vars(vendor_http::Client::new().unwrap(), |_| None).unwrap();
+        let names = Config::from_vars(|name| Some(name.to_lowercase())).unwrap();
         let fixture = Self {
             aws,
-            accounts: Accounts::new(rows, secrets, "closedloop".to_owned()),
+            accounts: Accounts::new(&config, names, vendors, "test".to_owned()),
             now: "2026-11-21T12:00:00Z".parse().unwrap(),
         };
         fixture.put("first", "one");
@@ -115,7 +115,7 @@ impl Fixture {
     }
 
     async fn reconnect(&self, refused: &Connected) -> Result<Option<Arc<Connected>>, Error> {
-        self.accounts.reconnect(refused, self.now).await
+        self.accounts.reconnect(&name(), refused, self.now).await
     }
 }
 
@@ -127,7 +127,9 @@ fn name() -> AccountName {
 fn seen(connected: &Connected) -> (&str, &str) {
     match &connected.credential {
         Credential::Bearer { token } => (&connected.account.instance, token.expose_secret()),
-        other @ (Credential::Basic { .. } | Credential::ApiToken { .. }) => panic!("{other:?}"),
+        other @ (Credential::Basic { .. } | Credential::ApiToken { .. } | Credential::Oauth(_)) => {
+            panic!("{other:?}")
+        }
     }
 }
 

@@ -13,7 +13,7 @@ pub mod run;
 pub mod task;
 pub mod workflow;
 
-pub use account::{Account, Vendor};
+pub use account::{Account, AccountKind, AccountState, Vendor};
 pub use endpoint::Endpoint;
 pub use event::CloudEvent;
 pub use id::{AccountName, EndpointName, EventKey, RunId, TaskKey, TaskName, WorkflowId};

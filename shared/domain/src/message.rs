@@ -15,6 +15,8 @@ pub const SOURCE_INGEST: &str = "closedloop.ingest";
 pub const SOURCE_EVALUATE: &str = "closedloop.evaluate";
 /// `source` on the bus of the ends of tasks.
 pub const SOURCE_TASKS: &str = "closedloop.tasks";
+/// `source` on the bus of what happens to accounts.
+pub const SOURCE_ACCOUNTS: &str = "closedloop.accounts";
 
 /// `detail-type` of a task that is to be done.
 pub const TASK_REQUESTED: &str = "task.requested";
@@ -26,9 +28,13 @@ pub const TASK_FAILED: &str = "task.failed";
 pub const RUN_SUCCEEDED: &str = "run.succeeded";
 /// Type of the event that a run has failed.
 pub const RUN_FAILED: &str = "run.failed";
+/// Type of the event that an account can be used, after somebody agreed at the vendor.
+pub const ACCOUNT_CONNECTED: &str = "account.connected";
+/// Type of the event that an account must be connected again.
+pub const ACCOUNT_RECONNECT: &str = "account.reconnect";
 
 /// Event types that begin so are this product's own; nobody may send them in.
-pub const RESERVED_TYPE_PREFIXES: [&str; 2] = ["task.", "run."];
+pub const RESERVED_TYPE_PREFIXES: [&str; 3] = ["task.", "run.", "account."];
 
 /// The `detail` of `task.requested`, `task.succeeded` and `task.failed`. The state is in the table: the
 /// message says where to look.
@@ -98,7 +104,9 @@ impl BusMessage {
             (SOURCE_TASKS, TASK_SUCCEEDED | TASK_FAILED) => serde_json::from_value(envelope.detail)
                 .map(Self::TaskEnded)
                 .map_err(fault),
-            (SOURCE_INGEST, _) | (SOURCE_EVALUATE, RUN_SUCCEEDED | RUN_FAILED) => {
+            (SOURCE_INGEST, _)
+            | (SOURCE_EVALUATE, RUN_SUCCEEDED | RUN_FAILED)
+            | (SOURCE_ACCOUNTS, ACCOUNT_CONNECTED | ACCOUNT_RECONNECT) => {
                 let event: CloudEvent = serde_json::from_value(envelope.detail).map_err(fault)?;
                 Ok(Self::Event(Box::new(event)))
             }

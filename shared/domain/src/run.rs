@@ -201,6 +201,7 @@ impl AttemptOutcome {
             Self::Succeeded => "succeeded",
             Self::Retry => "retry",
             Self::Reconcile => "reconcile",
+            Self::Waiting => "waiting",
             Self::GaveUp => "gave_up",
             Self::RanOutOfTime => "ran_out_of_time",
         }
@@ -217,6 +218,8 @@ pub enum AttemptOutcome {
     Retry,
     /// Perhaps an effect; will look before trying again.
     Reconcile,
+    /// Nothing can be done until somebody connects the account; will see again.
+    Waiting,
     /// No use in trying again.
     GaveUp,
     /// The time for trying is over.

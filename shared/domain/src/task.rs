@@ -18,6 +18,12 @@ use crate::account::Vendor;
 pub trait Stage: Debug + Clone {
     /// A field that in the end holds a `T`.
     type Of<T: Field>: DeserializeOwned + JsonSchema + Debug + Clone;
+
+    /// The value, unless piped text will give it.
+    fn known<T: Field>(field: &Self::Of<T>) -> Option<&T>;
+
+    /// Whether this part of a known value is piped text all the same, as in a list.
+    fn may_change(text: &str) -> bool;
 }
 
 /// What a field's type must be able to do.
@@ -35,10 +41,29 @@ pub struct Rendered;
 
 impl Stage for Draft {
     type Of<T: Field> = Piped<T>;
+
+    fn known<T: Field>(field: &Piped<T>) -> Option<&T> {
+        match field {
+            Piped::Literal(value) => Some(value),
+            Piped::Template(_) => None,
+        }
+    }
+
+    fn may_change(text: &str) -> bool {
+        rules::piped_text::is_template(text)
+    }
 }
 
 impl Stage for Rendered {
     type Of<T: Field> = T;
+
+    fn known<T: Field>(field: &T) -> Option<&T> {
+        Some(field)
+    }
+
+    fn may_change(_: &str) -> bool {
+        false
+    }
 }
 
 /// A literal, checked at once, or piped text, whose result is checked when the task runs.
@@ -91,7 +116,7 @@ pub enum TaskKind {
     /// Creates a record in a ServiceNow table.
     #[serde(rename = "servicenow.create_record")]
     ServiceNowCreateRecord,
-    /// Updates a record of a ServiceNow table, found by its number.
+    /// Updates a record of a ServiceNow table, found by its number or id.
     #[serde(rename = "servicenow.update_record")]
     ServiceNowUpdateRecord,
     /// Creates a Zendesk ticket.
@@ -100,15 +125,31 @@ pub enum TaskKind {
     /// Updates a Zendesk ticket, found by its id.
     #[serde(rename = "zendesk.update_ticket")]
     ZendeskUpdateTicket,
+    /// Creates a Zendesk profile, or adds to the one that it finds.
+    #[serde(rename = "zendesk.create_profile")]
+    ZendeskCreateProfile,
+    /// Updates a Zendesk profile.
+    #[serde(rename = "zendesk.update_profile")]
+    ZendeskUpdateProfile,
+    /// Creates a record of a Zendesk custom object.
+    #[serde(rename = "zendesk.create_record")]
+    ZendeskCreateRecord,
+    /// Updates a record of a Zendesk custom object, found by its id.
+    #[serde(rename = "zendesk.update_record")]
+    ZendeskUpdateRecord,
 }
 
 impl TaskKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 8] = [
         Self::ServiceNowCreateRecord,
         Self::ServiceNowUpdateRecord,
         Self::ZendeskCreateTicket,
         Self::ZendeskUpdateTicket,
+        Self::ZendeskCreateProfile,
+        Self::ZendeskUpdateProfile,
+        Self::ZendeskCreateRecord,
+        Self::ZendeskUpdateRecord,
     ];
 
     /// The text form.
@@ -118,6 +159,10 @@ impl TaskKind {
             Self::ServiceNowUpdateRecord => "servicenow.update_record",
             Self::ZendeskCreateTicket => "zendesk.create_ticket",
             Self::ZendeskUpdateTicket => "zendesk.update_ticket",
+            Self::ZendeskCreateProfile => "zendesk.create_profile",
+            Self::ZendeskUpdateProfile => "zendesk.update_profile",
+            Self::ZendeskCreateRecord => "zendesk.create_record",
+            Self::ZendeskUpdateRecord => "zendesk.update_record",
         }
     }
 
@@ -125,7 +170,12 @@ impl TaskKind {
     pub fn vendor(self) -> Vendor {
         match self {
             Self::ServiceNowCreateRecord | Self::ServiceNowUpdateRecord => Vendor::ServiceNow,
-            Self::ZendeskCreateTicket | Self::ZendeskUpdateTicket => Vendor::Zendesk,
+            Self::ZendeskCreateTicket
+            | Self::ZendeskUpdateTicket
+            | Self::ZendeskCreateProfile
+            | Self::ZendeskUpdateProfile
+            | Self::ZendeskCreateRecord
+            | Self::ZendeskUpdateRecord => Vendor::Zendesk,
         }
     }
 
@@ -135,7 +185,13 @@ impl TaskKind {
             Self::ServiceNowCreateRecord | Self::ServiceNowUpdateRecord => {
                 &["table", "sys_id", "number", "link"]
             }
-            Self::ZendeskCreateTicket | Self::ZendeskUpdateTicket => &["id", "status", "link"],
+            Self::ZendeskCreateTicket | Self::ZendeskUpdateTicket => {
+                &["id", "status", "updated_at", "link"]
+            }
+            Self::ZendeskCreateProfile | Self::ZendeskUpdateProfile => {
+                &["id", "user_id", "name", "link"]
+            }
+            Self::ZendeskCreateRecord | Self::ZendeskUpdateRecord => &["id", "object_type", "name"],
         }
     }
 
@@ -145,14 +201,15 @@ impl TaskKind {
     /// The path of the wrong field below the input (empty for the input itself), and what is wrong.
     pub fn check_input(self, input: &Value) -> Result<(), InputError> {
         match self {
-            Self::ServiceNowCreateRecord => {
-                read::<servicenow::CreateRecord<Draft>>(input).map(drop)
+            Self::ServiceNowCreateRecord => read::<servicenow::CreateRecord<Draft>>(input)?.check(),
+            Self::ServiceNowUpdateRecord => read::<servicenow::UpdateRecord<Draft>>(input)?.check(),
+            Self::ZendeskCreateTicket => read::<zendesk::CreateTicket<Draft>>(input)?.check(),
+            Self::ZendeskUpdateTicket => read::<zendesk::UpdateTicket<Draft>>(input)?.check(),
+            Self::ZendeskCreateProfile | Self::ZendeskUpdateProfile => {
+                read::<zendesk::Profile<Draft>>(input)?.check()
             }
-            Self::ServiceNowUpdateRecord => {
-                read::<servicenow::UpdateRecord<Draft>>(input).map(drop)
-            }
-            Self::ZendeskCreateTicket => read::<zendesk::CreateTicket<Draft>>(input).map(drop),
-            Self::ZendeskUpdateTicket => read::<zendesk::UpdateTicket<Draft>>(input).map(drop),
+            Self::ZendeskCreateRecord => read::<zendesk::CreateRecord<Draft>>(input)?.check(),
+            Self::ZendeskUpdateRecord => read::<zendesk::UpdateRecord<Draft>>(input)?.check(),
         }
     }
 
@@ -167,6 +224,11 @@ impl TaskKind {
             }
             Self::ZendeskCreateTicket => generator.subschema_for::<zendesk::CreateTicket<Draft>>(),
             Self::ZendeskUpdateTicket => generator.subschema_for::<zendesk::UpdateTicket<Draft>>(),
+            Self::ZendeskCreateProfile | Self::ZendeskUpdateProfile => {
+                generator.subschema_for::<zendesk::Profile<Draft>>()
+            }
+            Self::ZendeskCreateRecord => generator.subschema_for::<zendesk::CreateRecord<Draft>>(),
+            Self::ZendeskUpdateRecord => generator.subschema_for::<zendesk::UpdateRecord<Draft>>(),
         }
     }
 }
@@ -254,9 +316,7 @@ mod tests {
             &json!({"table": "incident", "fields": {"U Score": "1"}}),
         );
         assert!(text.contains("U Score"), "{text}");
-        assert!(
-            problem(TaskKind::ZendeskCreateTicket, &json!({})).contains("missing field `comment`")
-        );
+        assert!(problem(TaskKind::ZendeskCreateTicket, &json!({})).contains("comment is empty"));
         assert!(
             problem(TaskKind::ZendeskUpdateTicket, &json!({"ticket_id": "abc"})).contains("abc")
         );

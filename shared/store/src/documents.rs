@@ -2,7 +2,7 @@ use std::marker::PhantomData;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValue;
-use domain::{Account, AccountName, Endpoint, EndpointName};
+use domain::{Endpoint, EndpointName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -43,25 +43,8 @@ impl Document for Endpoint {
     }
 }
 
-impl Document for Account {
-    type Name = AccountName;
-    const OPERATIONS: Operations = Operations {
-        read: "reading an account",
-        put: "storing an account",
-        delete: "deleting an account",
-        list: "listing accounts",
-    };
-
-    fn name(&self) -> &AccountName {
-        &self.name
-    }
-}
-
 /// The table of endpoints: one row an endpoint, keyed by its name.
 pub type Endpoints = Documents<Endpoint>;
-
-/// The table of accounts: one row an account, keyed by its name. No row holds a secret.
-pub type Accounts = Documents<Account>;
 
 /// A table of documents, each under its name.
 #[derive(Debug, Clone)]

@@ -1,21 +1,27 @@
-//! The tables: one module each, but for the two that hold named documents. Every write condition of the product is here.
+//! The tables: one module each. Every write condition of the product is here.
 //!
 //! Nothing here decides anything: what is written was decided before, and a condition that does not hold
 //! is told to the caller as a fact.
 
+mod accounts;
+mod connects;
 mod documents;
 mod error;
 mod events;
 mod intake;
 mod item;
 mod runs;
+mod tokens;
 mod workflows;
 
-pub use documents::{Accounts, Document, Documents, Endpoints, Operations};
+pub use accounts::{Accounts, Lease, Renamed};
+pub use connects::{Authorization, Connects, Invitation, Taken};
+pub use documents::{Document, Documents, Endpoints, Operations};
 pub use error::Error;
 pub use events::{Decision, EventRecord, Events, Outcome};
 pub use intake::{Begun, Intake};
 pub use runs::{AttemptEnd, Claim, Runs};
+pub use tokens::{TokenRow, Tokens};
 pub use workflows::{Applied, Listening, StoredWorkflow, Unreadable, Workflows};
 
 /// The client that every table takes.

@@ -149,6 +149,39 @@ impl Workflows {
         answer.item.map(|item| read(OPERATION, &item)).transpose()
     }
 
+    /// One revision of a workflow, also after it was deleted.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn revision(
+        &self,
+        id: &WorkflowId,
+        revision: u32,
+    ) -> Result<Option<StoredWorkflow>, Error> {
+        const OPERATION: &str = "reading a revision of a workflow";
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(revision_partition(id)))
+            .key("sk", text(format!("{revision:010}")))
+            .send()
+            .await
+            .map_err(Error::unavailable(OPERATION))?;
+        answer.item.map(|item| read(OPERATION, &item)).transpose()
+    }
+
+    /// Every revision of a workflow, newest first, also after it was deleted.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn revisions(&self, id: &WorkflowId) -> Result<Vec<StoredWorkflow>, Error> {
+        const OPERATION: &str = "listing the revisions of a workflow";
+        let items = self.query(OPERATION, revision_partition(id), None).await?;
+        let newest_first = items.iter().rev();
+        newest_first.map(|item| read(OPERATION, item)).collect()
+    }
+
     /// Every workflow, by id.
     ///
     /// # Errors
@@ -164,17 +197,27 @@ impl Workflows {
     /// # Errors
     /// `Conflict` when somebody else applied one in between; nothing is changed then.
     pub async fn apply(&self, workflow: &Workflow, now: Timestamp) -> Result<Applied, Error> {
-        const OPERATION: &str = "applying a workflow";
         let before = self.get(&workflow.id).await?;
-        if let Some(before) = before
-            .as_ref()
-            .filter(|before| before.workflow == *workflow)
-        {
+        self.replace(before.as_ref(), workflow, now).await
+    }
+
+    /// Makes this definition the one that counts, in place of `before`, which the caller has read.
+    ///
+    /// # Errors
+    /// `Conflict` when `before` is not what is there any more; nothing is changed then.
+    pub async fn replace(
+        &self,
+        before: Option<&StoredWorkflow>,
+        workflow: &Workflow,
+        now: Timestamp,
+    ) -> Result<Applied, Error> {
+        const OPERATION: &str = "applying a workflow";
+        if let Some(before) = before.filter(|before| before.workflow == *workflow) {
             return Ok(Applied::Unchanged {
                 revision: before.revision,
             });
         }
-        let revision = match &before {
+        let revision = match before {
             Some(before) => before.revision + 1,
             None => self.last_revision(&workflow.id).await? + 1,
         };
@@ -193,7 +236,7 @@ impl Workflows {
         let mut definition = Put::builder()
             .table_name(&self.table)
             .set_item(Some(row(WORKFLOW.to_owned(), workflow.id.to_string())?));
-        definition = match &before {
+        definition = match before {
             None => definition.condition_expression("attribute_not_exists(pk)"),
             Some(before) => definition
                 .condition_expression("#revision = :before")
@@ -214,7 +257,7 @@ impl Workflows {
                 .table_name(&self.table)
                 .set_item(Some(row(pk, sk)?)))?);
         }
-        if let Some(before) = &before {
+        if let Some(before) = before {
             for listener in listeners_when_enabled(&before.workflow).difference(&listeners) {
                 writes.push(self.delete_listener(listener, &workflow.id)?);
             }

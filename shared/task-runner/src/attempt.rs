@@ -135,7 +135,7 @@ async fn connect_and_perform<C: Connector>(
         Err(failed) if failed.unauthorized => failed,
         other => return other,
     };
-    match accounts.reconnect(&connected, now).await {
+    match accounts.reconnect(&task.account, &connected, now).await {
         Ok(None) => Err(Failed {
             reason: format!(
                 "{} (account `{}`: put the right secret with `accounts put`, then retry the run)",
@@ -172,7 +172,8 @@ fn first_attempt_at(task: &TaskRun, now: Timestamp) -> Timestamp {
     task.first_ever_at.unwrap_or(now)
 }
 
-fn account_failed(error: accounts::Error) -> Failed {
+/// The end of an attempt whose account cannot be used now.
+pub fn account_failed(error: accounts::Error) -> Failed {
     let disposition = error.disposition();
     Failed {
         disposition,
@@ -237,9 +238,21 @@ pub(crate) fn conclude(
         }
         Err(failed) => failed,
     };
-    let (outcome, look_first, asked) = match failed.disposition {
-        Disposition::Retry { after } => (AttemptOutcome::Retry, false, after),
-        Disposition::Reconcile { after } => (AttemptOutcome::Reconcile, true, after),
+    let first = task.first_attempt_at.unwrap_or(started_at);
+    let elapsed = Duration::try_from(ended_at.duration_since(first)).unwrap_or_default();
+    // After a retry by hand the pace begins anew.
+    let attempts = task.attempts_begun.saturating_sub(task.attempts_before);
+    let seed = task.key.seed();
+    let paced = |asked| policy.delay(attempts, elapsed, asked, seed);
+    let (outcome, look_first, delay) = match failed.disposition {
+        Disposition::Retry { after } => (AttemptOutcome::Retry, false, paced(after)),
+        Disposition::Reconcile { after } => (AttemptOutcome::Reconcile, true, paced(after)),
+        Disposition::Wait { every } => (
+            AttemptOutcome::Waiting,
+            // A call before the one that was refused may have had its effect.
+            !failed.calls.is_empty(),
+            policy.delay_while_waiting(attempts, elapsed, every, seed),
+        ),
         Disposition::GiveUp => {
             let end = AttemptEnd::Failed {
                 look_first: false,
@@ -251,11 +264,6 @@ pub(crate) fn conclude(
             );
         }
     };
-    let first = task.first_attempt_at.unwrap_or(started_at);
-    let elapsed = Duration::try_from(ended_at.duration_since(first)).unwrap_or_default();
-    // After a retry by hand the pace begins anew.
-    let attempts = task.attempts_begun.saturating_sub(task.attempts_before);
-    let delay = policy.delay(attempts, elapsed, asked, task.key.seed());
     if let Some(at) = delay.and_then(|delay| ended_at.checked_add(delay).ok()) {
         let end = AttemptEnd::Retry {
             at,
@@ -284,10 +292,11 @@ pub(crate) fn conclude(
 mod tests {
     use std::sync::Mutex;
 
+    use accounts::Vendors;
     use aws_sdk_eventbridge::config::{
         BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
     };
-    use domain::{Account, AccountName, RunId, TaskName, TaskState};
+    use domain::{AccountName, RunId, TaskName, TaskState};
     use serde_json::json;
     use vendor_http::test_support::{Server, Step};
 
@@ -394,6 +403,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn failure_is_tried_again_when_its_disposition_and_the_time_allow() {
         let spent = "2026-07-15T02:59:30Z";
         let named = Some(secs(600));
@@ -437,6 +447,21 @@ mod tests {
                 STARTED,
                 AttemptOutcome::GaveUp,
                 false,
+                None,
+            ),
+            // A call was made before the account turned out to need somebody: look.
+            (
+                Disposition::Wait { every: secs(12) },
+                STARTED,
+                AttemptOutcome::Waiting,
+                true,
+                Some((9, 12)),
+            ),
+            (
+                Disposition::Wait { every: secs(12) },
+                spent,
+                over,
+                true,
                 None,
             ),
             (Disposition::RETRY, spent, over, false, None),
@@ -555,18 +580,17 @@ mod tests {
         }
 
         async fn make(&self, task: &TaskRun, secrets: &[&str]) -> Result<Done, Failed> {
-            let row = Account {
-                name: task.account.clone(),
-                vendor: Vendor::Zendesk,
-                instance: "acme".to_owned(),
-                updated_at: at(STARTED),
-            };
-            let row = serde_json::to_string(&row).unwrap();
+            let ms = at(STARTED).as_millisecond().to_string();
+            let row = json!({
+                "name": {"S": task.account}, "vendor": {"S": "zendesk"}, "instance": {"S": "acme"},
+                "kind": {"S": "bearer"}, "state": {"S": "connected"}, "secret": {"S": "test/secret"},
+                "updated_at": {"N": ms}, "used_at": {"N": ms},
+            });
             // Each time both are read: the row, then the secret.
             let answers = secrets.iter().flat_map(|token| {
                 let secret = json!({"kind": "bearer", "token": token}).to_string();
                 [
-                    Step::json(200, json!({"Item": {"document": {"S": row}}})),
+                    Step::json(200, json!({"Item": row})),
                     Step::json(200, json!({"SecretString": secret})),
                 ]
             });
@@ -579,8 +603,10 @@ mod tests {
                 .http_client(aws_smithy_http_client::Builder::new().build_http())
                 .endpoint_url(server.url())
                 .build();
-            let rows = store::Accounts::new(store::Client::new(&aws), "accounts".to_owned());
-            let accounts = Accounts::new(rows, accounts::Client::new(&aws), "test".to_owned());
+            let http = vendor_http::Client::new().unwrap();
+            let vendors = Vendors::from_vars(http, |_| None).unwrap();
+            let config = accounts::Config::from_vars(|name| Some(name.to_lowercase())).unwrap();
+            let accounts = Accounts::new(&aws, config, vendors, "test".to_owned());
             make(self, &accounts, task, at(STARTED), secs(2)).await
         }
 

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use accounts::Accounts;
+use accounts::{Accounts, Vendors};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::message::{BusMessage, TaskMessage};
 use domain::{RunId, TaskName, TaskRun, TaskState};
 use jiff::Timestamp;
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_runtime::{Context, LambdaEvent, service_fn};
 use queue::{Queue, Verdict};
 use retry::RetryPolicy;
 use startup::{ConfigError, required};
@@ -25,28 +25,25 @@ const LEASE_MARGIN: Duration = attempt::SETTLING;
 pub struct Config {
     /// The table of runs.
     pub runs_table: String,
-    /// The table of accounts.
-    pub accounts_table: String,
+    /// The accounts that tasks use.
+    pub accounts: accounts::Config,
     /// The bus that hears how tasks end.
     pub event_bus: String,
     /// The queue that the function's messages come from.
     pub queue_url: String,
-    /// What the names of secrets begin with.
-    pub secret_prefix: String,
 }
 
 impl Config {
-    /// Reads `RUNS_TABLE`, `ACCOUNTS_TABLE`, `EVENT_BUS`, `QUEUE_URL`, `SECRET_PREFIX`.
+    /// Reads `RUNS_TABLE`, `EVENT_BUS`, `QUEUE_URL` and what [`accounts::Config`] reads.
     ///
     /// # Errors
     /// The first variable that is not set.
     pub fn from_vars(variables: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
             runs_table: required(&variables, "RUNS_TABLE")?,
-            accounts_table: required(&variables, "ACCOUNTS_TABLE")?,
+            accounts: accounts::Config::from_vars(&variables)?,
             event_bus: required(&variables, "EVENT_BUS")?,
             queue_url: required(&variables, "QUEUE_URL")?,
-            secret_prefix: required(&variables, "SECRET_PREFIX")?,
         })
     }
 }
@@ -63,20 +60,44 @@ pub struct Runner<C> {
     now: fn() -> Timestamp,
 }
 
+/// Runs a task function until its environment is shut down: reads the variables of [`Config`] and of
+/// [`Vendors`], connects to AWS, handles batches.
+///
+/// # Errors
+/// The variable that is missing or cannot be used, or what the Lambda runtime says.
+pub async fn run<C: Connector>(
+    connector: impl FnOnce(Vendors) -> C,
+) -> Result<(), lambda_runtime::Error> {
+    startup::tracing();
+    let config = Config::from_vars(startup::variable)?;
+    let vendors = Vendors::from_vars(vendor_http::Client::new()?, startup::variable)?;
+    let aws = startup::aws_config().await;
+    let accounts = Accounts::new(
+        &aws,
+        config.accounts.clone(),
+        vendors.clone(),
+        startup::process_name()?,
+    );
+    let runner = Runner::new(connector(vendors), accounts, config, &aws, startup::now);
+    lambda_runtime::run(service_fn(|event: LambdaEvent<_>| async {
+        Ok::<_, lambda_runtime::Error>(runner.handle(event).await)
+    }))
+    .await
+}
+
 impl<C: Connector> Runner<C> {
     /// A runner on the clients of this AWS configuration.
     pub fn new(
         connector: C,
+        accounts: Accounts,
         config: Config,
         aws: &startup::AwsConfig,
         now: fn() -> Timestamp,
     ) -> Self {
         let dynamodb = store::Client::new(aws);
-        let rows = store::Accounts::new(dynamodb.clone(), config.accounts_table.clone());
-        let secrets = accounts::Client::new(aws);
         Self {
             connector,
-            accounts: Accounts::new(rows, secrets, config.secret_prefix.clone()),
+            accounts,
             runs: Runs::new(dynamodb, config.runs_table.clone()),
             bus: aws_sdk_eventbridge::Client::new(aws),
             queue: Queue::new(aws, config.queue_url.clone()),
@@ -283,10 +304,10 @@ mod tests {
         let config = Config::from_vars(given).unwrap();
         let values = [
             config.runs_table,
-            config.accounts_table,
+            config.accounts.accounts_table,
             config.event_bus,
             config.queue_url,
-            config.secret_prefix,
+            config.accounts.secret_prefix,
         ];
         assert_eq!(values, names.map(str::to_lowercase));
     }

@@ -9,9 +9,7 @@ mod announce;
 mod attempt;
 mod batch;
 mod calls;
-mod url_template;
 
-pub use attempt::{Assignment, Connector, Done, Failed};
-pub use batch::{Config, Runner};
+pub use attempt::{Assignment, Connector, Done, Failed, account_failed};
+pub use batch::{Config, Runner, run};
 pub use calls::{CallFailed, Calls};
-pub use url_template::UrlTemplate;

@@ -1,9 +1,10 @@
-//! Verifies the credentials of a real account and prints whose they are:
+//! Verifies the credentials of a real account, and prints whose they are, what they allow and which custom fields
+//! its tickets have:
 //!
 //! `ZENDESK_TOKEN=... cargo run -p zendesk --example verify_account -- <subdomain> <e-mail>`
 //!
-//! The variable holds an API token; with `-` as the e-mail address, an OAuth access token. The call only
-//! reads.
+//! The variable holds an API token; with `-` as the e-mail address, an OAuth access token. All calls only
+//! read.
 
 use std::io::Write as _;
 
@@ -24,11 +25,24 @@ async fn main() -> anyhow::Result<()> {
         },
     };
     let base = BaseUrl::parse("https://{subdomain}.zendesk.com", "subdomain", subdomain)?;
-    let client = Client::new(vendor_http::Client::new()?, base, auth);
-    let me = client.me().await?;
+    let http = vendor_http::Client::new()?;
+    let existence = zendesk::exists(&http, &base).await?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", me.call)?;
-    writeln!(out, "user {}, {}", me.value.id, me.value.role)?;
+    writeln!(out, "{}: {:?}", existence.call, existence.value)?;
+    let client = Client::new(http, base, auth);
+    let verified = client.verify().await?;
+    let user = verified.user.as_deref().unwrap_or("nameless");
+    writeln!(out, "{user}, {}", verified.role)?;
+    for check in &verified.checks {
+        writeln!(out, "{}: {:?}, {}", check.what, check.allowed, check.answer)?;
+    }
+    let fields = client.ticket_fields().await?.value;
+    for field in fields.iter().filter(|field| field.is_custom()) {
+        writeln!(out, "{} {} {}", field.id, field.kind, field.title)?;
+        for option in &field.options {
+            writeln!(out, "    {} ({})", option.value, option.name)?;
+        }
+    }
     Ok(())
 }
 

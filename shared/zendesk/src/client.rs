@@ -21,9 +21,9 @@ const MOST_PAGES: usize = 10;
 /// One account.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: vendor_http::Client,
-    base: BaseUrl,
-    auth: Auth,
+    pub(crate) http: vendor_http::Client,
+    pub(crate) base: BaseUrl,
+    pub(crate) auth: Auth,
 }
 
 /// A ticket that was written.
@@ -43,6 +43,8 @@ pub struct Written {
 pub struct User {
     /// The user's id.
     pub id: u64,
+    /// The user's name.
+    pub name: Option<String>,
     /// `agent` or `admin`.
     pub role: String,
 }
@@ -223,8 +225,9 @@ impl Client {
             return Err(attempt.failed(ErrorKind::NotAnAgent { role }, Some(call)));
         }
         let role = role.to_owned();
+        let name = user.get("name").and_then(Value::as_str).map(str::to_owned);
         Ok(Answer {
-            value: User { id, role },
+            value: User { id, name, role },
             call,
         })
     }
@@ -236,7 +239,12 @@ impl Client {
             .into()
     }
 
-    fn attempt(&self, operation: Operation) -> Attempt<'_> {
+    /// The page of a user, for agents.
+    pub fn user_link(&self, id: &str) -> String {
+        self.base.join(["agent", "users", id], []).into()
+    }
+
+    pub(crate) fn attempt(&self, operation: Operation) -> Attempt<'_> {
         Attempt {
             client: self,
             operation,
@@ -245,13 +253,13 @@ impl Client {
 }
 
 /// One call in the making: what all its errors have in common.
-struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     client: &'a Client,
     operation: Operation,
 }
 
 impl Attempt<'_> {
-    fn failed(&self, kind: ErrorKind, call: Option<Call>) -> Error {
+    pub(crate) fn failed(&self, kind: ErrorKind, call: Option<Call>) -> Error {
         Error {
             operation: self.operation.clone(),
             kind,
@@ -259,20 +267,28 @@ impl Attempt<'_> {
         }
     }
 
-    fn refused(&self, input: InvalidInput) -> Error {
+    pub(crate) fn refused(&self, input: InvalidInput) -> Error {
         self.failed(ErrorKind::Input(input), None)
     }
 
-    fn unexpected(&self, what: &'static str, call: Call) -> Error {
+    pub(crate) fn unexpected(&self, what: &'static str, call: Call) -> Error {
         self.failed(ErrorKind::Unexpected { what, page: None }, Some(call))
     }
 
     /// Makes the one attempt.
-    async fn send(&self, request: Request) -> Result<(Response, Call), Error> {
+    pub(crate) async fn send(&self, request: Request) -> Result<(Response, Call), Error> {
         let auth = self.client.auth.header();
         let auth = auth.map_err(|error| self.failed(ErrorKind::Token(error), None))?;
+        self.send_anonymously(request.authorization(auth)).await
+    }
+
+    /// Makes the one attempt with the headers that the request has.
+    pub(crate) async fn send_anonymously(
+        &self,
+        request: Request,
+    ) -> Result<(Response, Call), Error> {
         let call = Call::new(&request);
-        match self.client.http.send(request.authorization(auth)).await {
+        match self.client.http.send(request).await {
             Ok(response) => {
                 let call = call.answered(&response, REQUEST_ID);
                 Ok((response, call))
@@ -284,7 +300,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn data(&self, request: Request) -> Result<(Map<String, Value>, Call), Error> {
+    pub(crate) async fn data(&self, request: Request) -> Result<(Map<String, Value>, Call), Error> {
         let (response, call) = self.send(request).await?;
         match body(&response) {
             Ok(body) => Ok((body, call)),
@@ -329,7 +345,7 @@ impl Attempt<'_> {
 }
 
 /// The JSON object of a success. The media type is not asked: some good answers call themselves text.
-fn body(response: &Response) -> Result<Map<String, Value>, ErrorKind> {
+pub(crate) fn body(response: &Response) -> Result<Map<String, Value>, ErrorKind> {
     if !response.is_success() {
         return Err(ErrorKind::Refused {
             status: response.status,
@@ -344,7 +360,8 @@ fn body(response: &Response) -> Result<Map<String, Value>, ErrorKind> {
         });
     };
     let failed = body.get("error").is_some_and(|error| !error.is_null())
-        || matches!(body.get("errors"), Some(Value::Array(errors)) if !errors.is_empty());
+        || matches!(body.get("errors"), Some(Value::Array(errors)) if !errors.is_empty())
+        || matches!(body.get("errors"), Some(Value::Object(errors)) if !errors.is_empty());
     if failed {
         return Err(ErrorKind::FailedInside(Box::new(Words::of_body(&body))));
     }

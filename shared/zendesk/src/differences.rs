@@ -6,7 +6,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::{Assignee, CustomValue, Priority, Properties, Status, Ticket, TicketType};
+use crate::{
+    Assignee, CreateTicket, CustomValue, Priority, Profile, ProfileContent, Properties, Record,
+    RecordContent, Requester, Status, Ticket, TicketChange, TicketType,
+};
 
 /// A property that does not hold what was sent. Neither `Display` nor `Debug` shows values.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,65 +22,162 @@ pub struct Difference {
     pub stored: Option<Value>,
 }
 
-/// Compares only what was sent: accounts fill in the rest by themselves.
-///
-/// Tags may have been added to, by fields and triggers, so only missing ones count. Comments and
-/// metadata are not part of a stored ticket.
-pub fn differences(sent: &Properties, stored: &Ticket) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    let mut compare = |property: String,
-                       sent: Value,
-                       stored: Option<&Value>,
-                       same: fn(&Value, &Value) -> bool| {
+impl CreateTicket {
+    /// What the ticket does not hold as it was sent. Only what was sent is compared: accounts fill in the rest by
+    /// themselves.
+    ///
+    /// Tags may have been added to, by fields and triggers, so only missing ones count. Comments, metadata and
+    /// people given by address are not part of a stored ticket.
+    pub fn differences(&self, stored: &Ticket) -> Vec<Difference> {
+        let requester = match &self.requester {
+            Some(Requester::Id(id)) => Some(*id),
+            Some(Requester::Person { .. }) | None => None,
+        };
+        of_ticket(requester, &self.properties, stored)
+    }
+}
+
+impl TicketChange {
+    /// What the ticket does not hold as it was sent; see [`CreateTicket::differences`].
+    pub fn differences(&self, stored: &Ticket) -> Vec<Difference> {
+        of_ticket(self.requester_id, &self.properties, stored)
+    }
+}
+
+impl ProfileContent {
+    /// What the profile does not hold as it was sent.
+    pub fn differences(&self, stored: &Profile) -> Vec<Difference> {
+        let mut found = Comparison::default();
+        if let Some(name) = &self.name {
+            let kept = stored.fields.get("name");
+            found.compare("name".to_owned(), name.as_str(), kept, same_value);
+        }
+        for identifier in &self.identifiers {
+            let (kind, value) = (identifier.kind(), identifier.value());
+            let kept: Vec<&str> = stored.identifiers(kind).collect();
+            if !kept.iter().any(|kept| same_identifier(kept, &value)) {
+                found.0.push(Difference {
+                    property: format!("identifiers.{kind}"),
+                    sent: Value::from(value),
+                    stored: kept.first().map(|kept| Value::from(*kept)),
+                });
+            }
+        }
+        let kept = stored.fields.get("attributes").and_then(Value::as_object);
+        for (name, value) in &self.attributes {
+            let property = format!("attributes.{name}");
+            match (value, kept.and_then(|kept| kept.get(name))) {
+                // Taken away, and gone.
+                (None, None) => {}
+                (value, kept) => found.compare(property, value.as_deref(), kept, same_value),
+            }
+        }
+        found.0
+    }
+
+    /// The types of identifiers, but for addresses, of which the profile holds another one beside the one sent:
+    /// Zendesk adds identifiers and replaces none
+    /// ([Updating profiles](https://developer.zendesk.com/documentation/ticketing/profiles/updating-profiles/)).
+    pub fn kept_beside(&self, stored: &Profile) -> Vec<&'static str> {
+        let sent = self.identifiers.iter();
+        sent.filter(|sent| sent.kind() != "email")
+            .filter(|sent| {
+                let mut kept = stored.identifiers(sent.kind());
+                kept.any(|kept| !same_identifier(kept, &sent.value()))
+            })
+            .map(crate::ProfileIdentifier::kind)
+            .collect()
+    }
+}
+
+impl RecordContent {
+    /// What the record does not hold as it was sent: whether an object's unknown fields are refused or passed over
+    /// is not documented.
+    pub fn differences(&self, stored: &Record) -> Vec<Difference> {
+        let mut found = Comparison::default();
+        for (property, sent) in [("name", &self.name), ("external_id", &self.external_id)] {
+            if let Some(sent) = sent {
+                let kept = stored.fields.get(property);
+                found.compare(property.to_owned(), sent.as_str(), kept, same_value);
+            }
+        }
+        let kept = stored.fields.get("custom_object_fields");
+        for (key, sent) in &self.fields {
+            let kept = kept.and_then(|kept| kept.get(key));
+            let property = format!("custom_object_fields.{key}");
+            found.compare(property, sent.clone(), kept, same_value);
+        }
+        found.0
+    }
+}
+
+#[derive(Default)]
+struct Comparison(Vec<Difference>);
+
+impl Comparison {
+    fn compare(
+        &mut self,
+        property: String,
+        sent: impl Into<Value>,
+        stored: Option<&Value>,
+        same: fn(&Value, &Value) -> bool,
+    ) {
+        let sent = sent.into();
         if !stored.is_some_and(|stored| same(&sent, stored)) {
-            differences.push(Difference {
+            self.0.push(Difference {
                 property,
                 sent,
                 stored: stored.cloned(),
             });
         }
-    };
+    }
+}
+
+fn of_ticket(requester: Option<u64>, sent: &Properties, stored: &Ticket) -> Vec<Difference> {
+    let mut found = Comparison::default();
     let texts = [
         ("subject", sent.subject.as_deref()),
         ("priority", sent.priority.map(Priority::as_str)),
         ("status", sent.status.map(Status::as_str)),
         ("type", sent.ticket_type.map(TicketType::as_str)),
+        ("due_at", sent.due_at.as_deref()),
         ("external_id", sent.external_id.as_deref()),
     ];
     for (property, text) in texts {
         if let Some(text) = text {
-            compare(
-                property.to_owned(),
-                Value::from(text),
-                stored.fields.get(property),
-                same_text,
-            );
+            let kept = stored.fields.get(property);
+            found.compare(property.to_owned(), text, kept, same_text);
+        }
+    }
+    let requester = [("requester_id", requester)];
+    for (property, id) in requester.into_iter().chain(sent.ids()) {
+        if let Some(id) = id {
+            let kept = stored.fields.get(property);
+            found.compare(property.to_owned(), id, kept, same_text);
         }
     }
     let assignee = stored.fields.get("assignee_id");
     match &sent.assignee {
-        Some(Assignee::Id(id)) => compare(
-            "assignee_id".to_owned(),
-            Value::from(*id),
-            assignee,
-            same_text,
-        ),
+        Some(Assignee::Id(id)) => {
+            found.compare("assignee_id".to_owned(), *id, assignee, same_text);
+        }
         // The ticket names the agent by id only; that there is one is all that can be seen.
-        Some(Assignee::Email(email)) => compare(
-            "assignee_email".to_owned(),
-            Value::from(email.as_str()),
-            assignee,
-            |_, stored| !stored.is_null(),
-        ),
+        Some(Assignee::Email(email)) => {
+            let is_there = |_: &Value, stored: &Value| !stored.is_null();
+            found.compare(
+                "assignee_email".to_owned(),
+                email.as_str(),
+                assignee,
+                is_there,
+            );
+        }
         None => {}
     }
     if let Some(tags) = &sent.tags {
-        compare(
-            "tags".to_owned(),
-            Value::from(tags.clone()),
-            stored.fields.get("tags"),
-            |sent, stored| set_of(sent).is_subset(&set_of(stored)),
-        );
+        let kept = stored.fields.get("tags");
+        found.compare("tags".to_owned(), tags.clone(), kept, |sent, stored| {
+            set_of(sent).is_subset(&set_of(stored))
+        });
     }
     let stored_fields = stored.fields.get("custom_fields").and_then(Value::as_array);
     for field in &sent.custom_fields {
@@ -89,19 +189,36 @@ pub fn differences(sent: &Properties, stored: &Ticket) -> Vec<Difference> {
         });
         let same = match &field.value {
             CustomValue::Text(_) | CustomValue::Flag(_) => same_text,
-            CustomValue::Choices(_) => {
-                |sent: &Value, stored: &Value| set_of(sent) == set_of(stored)
-            }
+            CustomValue::Choices(_) => same_choices,
             CustomValue::Clear => |_: &Value, stored: &Value| is_empty(stored),
         };
-        compare(
-            format!("custom_fields.{}", field.id),
-            field.value.to_value(),
-            stored,
-            same,
-        );
+        let property = format!("custom_fields.{}", field.id);
+        found.compare(property, field.value.to_value(), stored, same);
     }
-    differences
+    found.0
+}
+
+fn same_choices(sent: &Value, stored: &Value) -> bool {
+    set_of(sent) == set_of(stored)
+}
+
+/// Addresses and Twitter names are kept in lower case.
+fn same_identifier(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+/// Compares by what was sent.
+fn same_value(sent: &Value, stored: &Value) -> bool {
+    match sent {
+        Value::Array(_) => same_choices(sent, stored),
+        // Looked up by something else than its id, which is what is stored.
+        Value::String(text) if text.starts_with("external_id:") || text.starts_with("name:") => {
+            !is_empty(stored)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            same_text(sent, stored) || (is_empty(sent) && is_empty(stored))
+        }
+    }
 }
 
 /// Text, numbers and booleans are stored in the field's own type, whatever they were sent as.
@@ -109,8 +226,12 @@ fn same_text(sent: &Value, stored: &Value) -> bool {
     let (sent, stored) = (plain(sent), plain(stored));
     let (sent, stored) = (sent.trim(), stored.trim());
     let numbers = || Some((sent.parse::<f64>().ok()?, stored.parse::<f64>().ok()?));
-    // Equal text comes first, so that long ids do not meet floating point.
+    // Equal text comes first, so that long ids do not meet floating point. A date may be kept as its midnight.
     sent == stored
+        || (!sent.is_empty()
+            && stored
+                .strip_prefix(sent)
+                .is_some_and(|rest| rest.starts_with("T00:00:00")))
         || numbers().is_some_and(|(a, b)| !is_whole(sent, stored) && a.total_cmp(&b).is_eq())
 }
 
@@ -173,15 +294,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::CustomField;
+    use crate::{CustomField, ProfileIdentifier};
 
     fn check(sent: &Properties, mut stored: Value, expected: &[&str]) {
         stored["id"] = json!(1);
-        let found: Vec<String> = differences(sent, &Ticket::read(stored).unwrap())
+        let change = TicketChange {
+            requester_id: Some(7),
+            properties: sent.clone(),
+            ..TicketChange::default()
+        };
+        stored["requester_id"] = json!(7);
+        let found = change.differences(&Ticket::read(stored).unwrap());
+        assert_eq!(names(found), expected);
+    }
+
+    fn names(found: Vec<Difference>) -> Vec<String> {
+        found
             .into_iter()
             .map(|difference| difference.property)
-            .collect();
-        assert_eq!(found, expected);
+            .collect()
     }
 
     fn field(id: u64, value: CustomValue) -> CustomField {
@@ -199,6 +330,9 @@ mod tests {
             priority: Some(Priority::High),
             status: Some(Status::Open),
             assignee: Some(Assignee::Id(6_130_907_993_114)),
+            ticket_type: Some(TicketType::Task),
+            due_at: Some("2026-12-01T12:00:00Z".to_owned()),
+            group_id: Some(11),
             tags: Some(vec!["Salesforce".to_owned(), "360".to_owned()]),
             custom_fields: vec![
                 field(1, text("7")),
@@ -227,7 +361,10 @@ mod tests {
                     {"id": 4, "value": ["a", "b"]},
                     {"id": 5, "value": null},
                 ],
-                "type": "question",
+                "type": "task",
+                "due_at": "2026-12-01T12:00:00Z",
+                "group_id": 11,
+                "brand_id": 13,
             }),
             &[],
         );
@@ -237,6 +374,8 @@ mod tests {
     fn dropped_and_changed_values_are_found() {
         let sent = Properties {
             status: Some(Status::New),
+            due_at: Some("2026-12-01T12:00:00Z".to_owned()),
+            group_id: Some(11),
             external_id: Some("task-1".to_owned()),
             assignee: Some(Assignee::Email("a@example.com".to_owned())),
             tags: Some(vec!["vip".to_owned()]),
@@ -251,6 +390,8 @@ mod tests {
             &sent,
             json!({
                 "status": "open",
+                "due_at": null,
+                "group_id": 12,
                 "assignee_id": null,
                 "tags": [],
                 "custom_fields": [
@@ -260,13 +401,124 @@ mod tests {
             }),
             &[
                 "status",
+                "due_at",
                 "external_id",
+                "group_id",
                 "assignee_email",
                 "tags",
                 "custom_fields.1",
                 "custom_fields.2",
                 "custom_fields.3",
             ],
+        );
+    }
+
+    #[test]
+    fn requester_given_by_id_is_compared() {
+        let change = TicketChange {
+            requester_id: Some(7),
+            ..TicketChange::default()
+        };
+        let stored = Ticket::read(json!({"id": 1, "requester_id": 8})).unwrap();
+        assert_eq!(names(change.differences(&stored)), ["requester_id"]);
+    }
+
+    #[test]
+    fn profile_is_compared_as_zendesk_keeps_it() {
+        let content = ProfileContent {
+            name: Some("Jane".to_owned()),
+            identifiers: vec![
+                ProfileIdentifier::Email("Jane@Example.com".to_owned()),
+                ProfileIdentifier::Phone("+1".to_owned()),
+                ProfileIdentifier::Twitter("Jane".to_owned()),
+            ],
+            attributes: [("plan", Some("gold")), ("visits", Some("3")), ("old", None)]
+                .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+                .into(),
+        };
+        let identifier = |kind: &str, value: &str| json!({"type": kind, "value": value});
+        for (stored, expected, beside) in [
+            (
+                json!({
+                    "name": "Jane",
+                    "identifiers": [
+                        identifier("email", "other@example.com"), identifier("email", "jane@example.com"),
+                        identifier("phone_number", "+1"), identifier("twitter", "jane"),
+                    ],
+                    "attributes": {"plan": "gold", "visits": "3", "more": "x"},
+                }),
+                vec![],
+                vec![],
+            ),
+            (
+                json!({
+                    "name": "J",
+                    "identifiers": [
+                        identifier("email", "jane@example.com"), identifier("phone_number", "+2"),
+                        identifier("twitter", "jane"), identifier("twitter", "joe"),
+                    ],
+                    "attributes": {"plan": "silver", "old": "1"},
+                }),
+                vec![
+                    "name",
+                    "identifiers.phone_number",
+                    "attributes.old",
+                    "attributes.plan",
+                    "attributes.visits",
+                ],
+                vec!["phone_number", "twitter"],
+            ),
+        ] {
+            let mut stored = stored;
+            stored["id"] = json!("01AR");
+            let stored = Profile::read(stored).unwrap();
+            assert_eq!(names(content.differences(&stored)), expected);
+            assert_eq!(content.kept_beside(&stored), beside);
+        }
+    }
+
+    #[test]
+    fn record_is_compared_by_value_whatever_its_type() {
+        let fields = [
+            ("text", json!("7"), json!(7)),
+            ("whole", json!(7), json!("7")),
+            ("flag", json!("true"), json!(true)),
+            ("off", json!(false), json!(null)),
+            ("gone", json!(null), json!(null)),
+            (
+                "date",
+                json!("2026-12-01"),
+                json!("2026-12-01T00:00:00+00:00"),
+            ),
+            ("many", json!(["b", "a"]), json!(["a", "b"])),
+            ("owner", json!("external_id:x"), json!("01AR")),
+        ];
+        let mut content = RecordContent {
+            name: Some("Visit".to_owned()),
+            ..RecordContent::default()
+        };
+        let mut kept = json!({"id": "01AR", "name": "Visit", "custom_object_fields": {}});
+        for (key, sent, stored) in fields {
+            content.fields.insert(key.to_owned(), sent);
+            kept["custom_object_fields"][key] = stored;
+        }
+        let record = Record::read(kept.clone()).unwrap();
+        assert_eq!(content.differences(&record), []);
+
+        content.external_id = Some("task-1".to_owned());
+        content.fields.insert("unknown".to_owned(), json!("x"));
+        kept["custom_object_fields"]["flag"] = json!(false);
+        kept["custom_object_fields"]["many"] = json!(["a"]);
+        kept["custom_object_fields"]["whole"] = json!(8);
+        kept["custom_object_fields"]["date"] = json!("2026-12-02");
+        let record = Record::read(kept).unwrap();
+        let expected = ["external_id"].into_iter().map(str::to_owned).chain(
+            ["date", "flag", "many", "unknown", "whole"]
+                .map(|key| format!("custom_object_fields.{key}")),
+        );
+        assert_eq!(
+            names(content.differences(&record)),
+            expected.collect::<Vec<_>>()
         );
     }
 

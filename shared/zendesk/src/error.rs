@@ -15,6 +15,10 @@ const LONGEST_WORDS: usize = 500;
 const MOST_CAUSES: usize = 20;
 /// A delay for answers that ask for none, or for none at all, although they mean "slow down".
 const LEAST_DELAY: Duration = Duration::from_secs(10);
+/// A bad address, or a feature that the account does not have.
+const NO_ENDPOINT: &str = "InvalidEndpoint";
+/// How the answer begins that comes from an address without an account.
+const NO_ACCOUNT: &str = "No help desk at";
 /// Same key, other body: an earlier attempt got through with what was rendered then.
 const KEY_USED: &str = "IdempotentRequestError";
 
@@ -31,8 +35,28 @@ pub enum Operation {
     FindTickets,
     /// Reading the audits of a ticket.
     ReadAudits(TicketId),
+    /// Adding tags to a ticket.
+    AddTags(TicketId),
+    /// Taking tags away from a ticket.
+    RemoveTags(TicketId),
+    /// Reading a profile.
+    GetProfile,
+    /// Creating a profile, or replacing one.
+    PutProfile,
+    /// Changing a profile.
+    PatchProfile,
+    /// Creating a custom object's record, or changing the one with that external id.
+    UpsertRecord,
+    /// Changing a custom object's record.
+    UpdateRecord,
+    /// Listing the ticket fields.
+    ListTicketFields,
     /// Asking who the credentials belong to.
     Me,
+    /// Asking whether there is an account.
+    Exists,
+    /// Asking what the credentials allow.
+    Check,
 }
 
 /// A failed call.
@@ -83,6 +107,8 @@ pub enum ErrorKind {
     },
     /// The ticket has more audits than are searched, oldest first.
     TooManyAudits,
+    /// The list goes on after more pages than are read.
+    TooManyPages,
 }
 
 /// The vendor's own words, from any of the shapes that its errors have.
@@ -110,8 +136,22 @@ pub struct Cause {
 impl Operation {
     fn writes(&self) -> bool {
         match self {
-            Self::CreateTicket | Self::UpdateTicket(_) => true,
-            Self::GetTicket(_) | Self::FindTickets | Self::ReadAudits(_) | Self::Me => false,
+            Self::CreateTicket
+            | Self::UpdateTicket(_)
+            | Self::AddTags(_)
+            | Self::RemoveTags(_)
+            | Self::PutProfile
+            | Self::PatchProfile
+            | Self::UpsertRecord
+            | Self::UpdateRecord => true,
+            Self::GetTicket(_)
+            | Self::FindTickets
+            | Self::ReadAudits(_)
+            | Self::GetProfile
+            | Self::ListTicketFields
+            | Self::Me
+            | Self::Exists
+            | Self::Check => false,
         }
     }
 }
@@ -153,7 +193,8 @@ impl Error {
             | ErrorKind::Token(_)
             | ErrorKind::Anonymous
             | ErrorKind::NotAnAgent { .. }
-            | ErrorKind::TooManyAudits => Disposition::GiveUp,
+            | ErrorKind::TooManyAudits
+            | ErrorKind::TooManyPages => Disposition::GiveUp,
         }
     }
 
@@ -177,7 +218,60 @@ impl Error {
             | ErrorKind::Unexpected { .. }
             | ErrorKind::Anonymous
             | ErrorKind::NotAnAgent { .. }
-            | ErrorKind::TooManyAudits => None,
+            | ErrorKind::TooManyAudits
+            | ErrorKind::TooManyPages => None,
+        }
+    }
+
+    /// True when the account answers that it has no such thing, and does know the address.
+    pub(crate) fn is_absent(&self) -> bool {
+        match &self.kind {
+            ErrorKind::Refused { status, words, .. } => {
+                *status == 404 && !words.is_code(NO_ENDPOINT) && !words.mention(NO_ACCOUNT)
+            }
+            ErrorKind::Input(_)
+            | ErrorKind::Token(_)
+            | ErrorKind::NoAnswer(_)
+            | ErrorKind::FailedInside(_)
+            | ErrorKind::Unexpected { .. }
+            | ErrorKind::Anonymous
+            | ErrorKind::NotAnAgent { .. }
+            | ErrorKind::TooManyAudits
+            | ErrorKind::TooManyPages => false,
+        }
+    }
+
+    /// What the vendor's words leave unsaid.
+    fn meaning(&self) -> Option<&'static str> {
+        let words = self.words()?;
+        if self.status() != Some(404) {
+            return None;
+        }
+        if words.is_code(NO_ENDPOINT) {
+            return Some("the account's plan may not have this");
+        }
+        if !self.is_absent() {
+            return None;
+        }
+        match &self.operation {
+            Operation::PatchProfile => {
+                Some("there is no such profile: source, type and e-mail address must all match")
+            }
+            Operation::UpsertRecord => Some("there is no such custom object"),
+            Operation::UpdateRecord => Some("there is no such record of this custom object"),
+            Operation::CreateTicket
+            | Operation::UpdateTicket(_)
+            | Operation::GetTicket(_)
+            | Operation::FindTickets
+            | Operation::ReadAudits(_)
+            | Operation::AddTags(_)
+            | Operation::RemoveTags(_)
+            | Operation::GetProfile
+            | Operation::PutProfile
+            | Operation::ListTicketFields
+            | Operation::Me
+            | Operation::Exists
+            | Operation::Check => None,
         }
     }
 
@@ -219,6 +313,21 @@ impl Error {
 }
 
 impl Words {
+    fn is_code(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    fn mention(&self, beginning: &str) -> bool {
+        let words = [&self.code, &self.message];
+        let mut words = words.into_iter().flatten();
+        words.any(|words| words.starts_with(beginning))
+    }
+
+    /// Whether the answer says that nobody has an account at this address.
+    pub(crate) fn tell_of_no_account(&self) -> bool {
+        self.mention(NO_ACCOUNT)
+    }
+
     /// Reads whatever an answer that is no success says. Zendesk's errors come in several JSON shapes,
     /// as plain text and as pages of the gateway before it.
     pub(crate) fn of(response: &Response) -> Self {
@@ -246,10 +355,13 @@ impl Words {
             }
             Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) | None => {}
         }
-        let message = first_text(body, &["description", "error_description", "message"]);
+        let names = ["description", "error_description", "message", "title"];
+        let message = first_text(body, &names);
         words.message = words.message.or(message);
         words.add_details(body.get("details"));
-        let errors = body.get("errors").and_then(Value::as_array);
+        let errors = body.get("errors");
+        words.add_details(errors.filter(|errors| errors.is_object()));
+        let errors = errors.and_then(Value::as_array);
         for error in errors.into_iter().flatten() {
             if words.code.is_none() {
                 words.code = error.get("code").and_then(Value::as_str).and_then(tidy);
@@ -261,6 +373,9 @@ impl Words {
 
     /// `details` maps a property to a list of causes. Anything else of text is kept as well.
     fn add_details(&mut self, details: Option<&Value>) {
+        for cause in details.and_then(Value::as_array).into_iter().flatten() {
+            self.add_cause("", cause);
+        }
         let Some(details) = details.and_then(Value::as_object) else {
             return;
         };
@@ -329,7 +444,17 @@ impl fmt::Display for Operation {
             Self::GetTicket(id) => write!(f, "read ticket {id}"),
             Self::FindTickets => f.write_str("look for tickets by external id"),
             Self::ReadAudits(id) => write!(f, "read the audits of ticket {id}"),
+            Self::AddTags(id) => write!(f, "add tags to ticket {id}"),
+            Self::RemoveTags(id) => write!(f, "remove tags from ticket {id}"),
+            Self::GetProfile => f.write_str("look for the profile"),
+            Self::PutProfile => f.write_str("create the profile"),
+            Self::PatchProfile => f.write_str("update the profile"),
+            Self::UpsertRecord => f.write_str("create the record"),
+            Self::UpdateRecord => f.write_str("update the record"),
+            Self::ListTicketFields => f.write_str("list the ticket fields"),
             Self::Me => f.write_str("verify the account"),
+            Self::Exists => f.write_str("look for the account"),
+            Self::Check => f.write_str("ask what the account allows"),
         }
     }
 }
@@ -337,6 +462,9 @@ impl fmt::Display for Operation {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Zendesk: could not {}: {}", self.operation, self.kind)?;
+        if let Some(meaning) = self.meaning() {
+            write!(f, " ({meaning})")?;
+        }
         if let Some(id) = self.call.as_ref().and_then(|call| call.request_id.as_ref()) {
             write!(f, " [request {id}]")?;
         }
@@ -378,6 +506,7 @@ impl fmt::Display for ErrorKind {
                 "the credentials belong to a user with the role {role:?}; an agent or administrator is needed"
             ),
             Self::TooManyAudits => f.write_str("the ticket has more audits than are searched"),
+            Self::TooManyPages => f.write_str("the list has more pages than are read"),
         }
     }
 }
@@ -414,7 +543,8 @@ impl std::error::Error for Error {
             | ErrorKind::Unexpected { .. }
             | ErrorKind::Anonymous
             | ErrorKind::NotAnAgent { .. }
-            | ErrorKind::TooManyAudits => None,
+            | ErrorKind::TooManyAudits
+            | ErrorKind::TooManyPages => None,
         }
     }
 }

@@ -16,6 +16,17 @@ pub enum InvalidInput {
     /// Not a key that is safe to send.
     #[error("an idempotency key has 1 to 100 letters, digits, dots, hyphens and underscores")]
     IdempotencyKey,
+    /// Parts that make no identifier of a profile.
+    #[error(
+        "a profile's source and type are texts without `:`, the source is not `zendesk`, and its identifier is not empty"
+    )]
+    ProfileKey,
+    /// Not the key of a custom object.
+    #[error("the key of a custom object has 1 to 100 letters, digits, `_`, `-` and `:`")]
+    ObjectKey,
+    /// Not the id of a record.
+    #[error("a record's id has 1 to 100 letters, digits, `_` and `-`")]
+    RecordId,
     /// Not one of the ticket priorities.
     #[error("a priority is one of low, normal, high, urgent")]
     Priority,
@@ -246,6 +257,16 @@ pub struct Properties {
     pub status: Option<Status>,
     /// The type.
     pub ticket_type: Option<TicketType>,
+    /// Until when a task is to be done, as ISO 8601.
+    pub due_at: Option<String>,
+    /// The group that works on it.
+    pub group_id: Option<u64>,
+    /// The requester's organization.
+    pub organization_id: Option<u64>,
+    /// The brand.
+    pub brand_id: Option<u64>,
+    /// The form.
+    pub ticket_form_id: Option<u64>,
     /// The tags. On a change they replace all tags of the ticket.
     pub tags: Option<Vec<String>>,
     /// Custom fields; those not named stay as they are.
@@ -377,6 +398,10 @@ impl Properties {
         set("priority", self.priority.map(|it| json!(it.as_str())));
         set("status", self.status.map(|it| json!(it.as_str())));
         set("type", self.ticket_type.map(|it| json!(it.as_str())));
+        set("due_at", self.due_at.as_ref().map(|moment| json!(moment)));
+        for (key, id) in self.ids() {
+            set(key, id.map(|id| json!(id)));
+        }
         set("tags", self.tags.as_ref().map(|tags| json!(tags)));
         let custom_fields: Vec<Value> = self
             .custom_fields
@@ -389,6 +414,18 @@ impl Properties {
         let any = !self.metadata.is_empty();
         set("metadata", any.then(|| json!(self.metadata)));
         map
+    }
+}
+
+impl Properties {
+    /// The ids of what the ticket belongs to.
+    pub(crate) fn ids(&self) -> [(&'static str, Option<u64>); 4] {
+        [
+            ("group_id", self.group_id),
+            ("organization_id", self.organization_id),
+            ("brand_id", self.brand_id),
+            ("ticket_form_id", self.ticket_form_id),
+        ]
     }
 }
 
@@ -465,6 +502,8 @@ impl fmt::Debug for Ticket {
 mod tests {
     use super::*;
 
+    const STAMP: &str = "2026-03-02T10:15:30Z";
+
     fn comment(text: &str) -> Comment {
         Comment {
             body: CommentBody::Plain(text.to_owned()),
@@ -483,7 +522,12 @@ mod tests {
             assignee: Some(Assignee::Email("agent@example.com".to_owned())),
             priority: Some(Priority::High),
             status: Some(Status::Hold),
-            ticket_type: Some(TicketType::Incident),
+            ticket_type: Some(TicketType::Task),
+            due_at: Some(STAMP.to_owned()),
+            group_id: Some(11),
+            organization_id: Some(12),
+            brand_id: Some(13),
+            ticket_form_id: Some(14),
             tags: Some(vec!["b".to_owned(), "a".to_owned()]),
             custom_fields: vec![
                 CustomField {
@@ -535,7 +579,12 @@ mod tests {
                 "assignee_email": "agent@example.com",
                 "priority": "high",
                 "status": "hold",
-                "type": "incident",
+                "type": "task",
+                "due_at": STAMP,
+                "group_id": 11,
+                "organization_id": 12,
+                "brand_id": 13,
+                "ticket_form_id": 14,
                 "tags": ["b", "a"],
                 "custom_fields": [
                     {"id": 9, "value": "x"},

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use vendor_http::test_support::{Server, Step};
 use zendesk::{
     Auth, BaseUrl, Client, Comment, CommentBody, CreateTicket, Error, ErrorKind, IdempotencyKey,
-    InvalidInput, Properties, TicketChange, TicketId,
+    InvalidInput, ObjectKey, Profile, ProfileContent, ProfileIdentifier, ProfileKey, Properties,
+    Record, RecordContent, RecordId, TicketChange, TicketId,
 };
 
 /// Long enough for a busy machine, short enough to wait for in a test.
@@ -619,4 +620,109 @@ fn link_leads_agents_to_the_ticket() {
         client.link(id()),
         "https://acme.zendesk.com/agent/tickets/35436"
     );
+}
+
+async fn tags(step: Step) -> Result<Option<Vec<String>>, Error> {
+    let (client, _server) = scripted([step]).await;
+    let tags = ["a".to_owned()];
+    let answer = client.remove_tags(id(), &tags, None).await;
+    answer.map(|answer| answer.value)
+}
+
+async fn profile(step: Step) -> Result<Profile, Error> {
+    let (client, _server) = scripted([step]).await;
+    let email = ProfileIdentifier::Email("a@example.com".to_owned());
+    let key = ProfileKey::parse("shop", "customer", &email).unwrap();
+    let content = ProfileContent {
+        identifiers: vec![email],
+        ..ProfileContent::default()
+    };
+    let answer = client.put_profile(&key, &content).await;
+    answer.map(|answer| answer.value)
+}
+
+async fn record(step: Step) -> Result<Record, Error> {
+    let (client, _server) = scripted([step]).await;
+    let content = RecordContent {
+        name: Some("a".to_owned()),
+        ..RecordContent::default()
+    };
+    let (object, id) = (ObjectKey::parse("car"), RecordId::parse("01AR"));
+    let answer = client
+        .update_record(&object.unwrap(), &id.unwrap(), &content)
+        .await;
+    answer.map(|answer| answer.value)
+}
+
+#[tokio::test]
+async fn other_writes_end_like_those_of_tickets() {
+    let look = Disposition::RECONCILE;
+    for (step, expected) in [
+        (Step::Lose, look),
+        (Step::json(500, "{}"), look),
+        (Step::json(409, "{}"), look),
+        (Step::json(200, "{}"), look),
+        (
+            Step::answer(200, "text/html", "<title>Sign in</title>"),
+            look,
+        ),
+        (
+            Step::json(429, "{}").with("retry-after", 37),
+            Disposition::Retry {
+                after: Some(Duration::from_secs(37)),
+            },
+        ),
+        (Step::json(404, "{}"), Disposition::GiveUp),
+        (Step::json(422, "{}"), Disposition::GiveUp),
+        (Step::json(403, "{}"), Disposition::GiveUp),
+    ] {
+        let ends = [
+            tags(step.clone()).await.unwrap_err(),
+            profile(step.clone()).await.unwrap_err(),
+            record(step.clone()).await.unwrap_err(),
+        ];
+        assert!(
+            ends.iter().all(|error| error.disposition() == expected),
+            "{step:?}: {ends:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn success_of_other_writes_has_more_than_one_form() {
+    assert_eq!(tags(Step::json(204, "")).await.unwrap(), None);
+    let list = Step::json(200, json!({"tags": ["b"]}));
+    assert_eq!(tags(list).await.unwrap(), Some(vec!["b".to_owned()]));
+    for status in [200, 201] {
+        let body = json!({"profile": {"id": "01AR", "user_id": 7}});
+        let kept = profile(Step::json(status, body)).await.unwrap();
+        assert_eq!(
+            (kept.id.as_str(), kept.user_id.as_deref()),
+            ("01AR", Some("7"))
+        );
+        let body = json!({"custom_object_record": {"id": "01ar", "name": "a"}});
+        let kept = record(Step::json(status, body)).await.unwrap();
+        assert_eq!(kept.text("name"), Some("a"));
+    }
+    let other = json!({"custom_object_record": {"id": "01XX"}});
+    let error = record(Step::json(200, other)).await.unwrap_err();
+    assert!(error.to_string().contains("another record"), "{error}");
+}
+
+#[tokio::test]
+async fn tags_are_never_changed_to_nothing() {
+    let (client, server) = scripted([]).await;
+    for error in [
+        client.add_tags(id(), &[], None).await.unwrap_err(),
+        client
+            .remove_tags(id(), &[], Some(STAMP))
+            .await
+            .unwrap_err(),
+    ] {
+        assert!(matches!(
+            error.kind,
+            ErrorKind::Input(InvalidInput::NothingToChange)
+        ));
+    }
+    assert!(server.received().is_empty());
 }

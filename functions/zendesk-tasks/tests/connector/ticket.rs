@@ -1,100 +1,15 @@
-//! The connector against a scripted account on this machine.
-#![cfg(test)]
+//! Tickets.
 
 use std::time::Duration;
 
-use accounts::{Connected, Credential};
-use domain::{Account, AccountName, RunId, TaskKey, TaskKind, TaskName, Vendor};
-use jiff::{SignedDuration, Timestamp};
+use accounts::Credential;
+use domain::TaskKind;
+use jiff::SignedDuration;
 use retry::Disposition;
 use serde_json::{Value, json};
-use task_runner::{Assignment, Connector as _, Done, Failed, UrlTemplate};
-use vendor_http::test_support::{Received, Server, Step};
-use zendesk_tasks::Zendesk;
+use vendor_http::test_support::Step;
 
-const TICKETS: &str = "/zendesk/acme/api/v2/tickets";
-const STAMP: &str = "2026-03-02T10:15:30Z";
-
-fn key() -> TaskKey {
-    let run = RunId::parse(&format!("run_{}", "0".repeat(32))).unwrap();
-    TaskKey::derive(&run, &TaskName::parse("ticket").unwrap())
-}
-
-struct Attempt {
-    kind: TaskKind,
-    input: Value,
-    look_first: bool,
-    age: SignedDuration,
-    subdomain: &'static str,
-    credential: Credential,
-}
-
-impl Attempt {
-    fn create(input: Value) -> Self {
-        Self {
-            kind: TaskKind::ZendeskCreateTicket,
-            input,
-            look_first: false,
-            age: SignedDuration::ZERO,
-            subdomain: "acme",
-            credential: Credential::Bearer {
-                token: "t0ken".into(),
-            },
-        }
-    }
-
-    fn update(input: Value) -> Self {
-        Self {
-            kind: TaskKind::ZendeskUpdateTicket,
-            ..Self::create(input)
-        }
-    }
-
-    fn again(self) -> Self {
-        Self {
-            look_first: true,
-            ..self
-        }
-    }
-
-    async fn against(
-        self,
-        script: impl IntoIterator<Item = Step>,
-    ) -> (Result<Done, Failed>, Vec<Received>) {
-        let server = Server::start(script).await.unwrap();
-        let template = UrlTemplate::parse(
-            &format!("{}/zendesk/{{subdomain}}", server.url()),
-            "subdomain",
-        )
-        .unwrap();
-        // Long enough for a busy machine, short enough to wait for in a test.
-        let http = vendor_http::Client::new()
-            .unwrap()
-            .with_timeout(Duration::from_secs(2));
-        let first: Timestamp = STAMP.parse().unwrap();
-        let connected = Connected {
-            account: Account {
-                name: AccountName::parse("support").unwrap(),
-                vendor: Vendor::Zendesk,
-                instance: self.subdomain.to_owned(),
-                updated_at: first,
-            },
-            credential: self.credential,
-        };
-        let assignment = Assignment {
-            key: &key(),
-            kind: self.kind,
-            input: &self.input,
-            look_first: self.look_first,
-            first_attempt_at: first,
-            now: first + self.age,
-        };
-        let result = Zendesk::new(http, template)
-            .perform(&assignment, &connected)
-            .await;
-        (result, server.received())
-    }
-}
+use crate::harness::{Attempt, STAMP, key, lines};
 
 fn new_ticket() -> Value {
     json!({"comment": "They said {{ticket.id}}", "subject": "Low score", "priority": "high"})
@@ -108,14 +23,14 @@ fn sent() -> Value {
     }})
 }
 
-fn ticket() -> Value {
+pub(crate) fn ticket() -> Value {
     json!({
         "id": 35436, "external_id": key().as_str(), "updated_at": STAMP, "status": "open",
         "subject": "Low score", "priority": "high",
     })
 }
 
-fn written(status: u16) -> Step {
+pub(crate) fn written(status: u16) -> Step {
     Step::json(status, json!({"ticket": ticket(), "audit": {"id": 1}}))
 }
 
@@ -123,22 +38,12 @@ fn found(tickets: &[Value]) -> Step {
     Step::json(200, json!({ "tickets": tickets }))
 }
 
-fn lines(received: &[Received]) -> Vec<String> {
-    received
-        .iter()
-        .map(|request| {
-            let path = request.target.split('?').next().unwrap_or_default();
-            format!("{} {}", request.method, path.replace(TICKETS, ""))
-        })
-        .collect()
-}
-
 #[tokio::test]
 async fn first_attempt_creates_at_once() {
     let answer = written(201).with("x-request-id", "r1");
     let (result, received) = Attempt::create(new_ticket()).against([answer]).await;
     let done = result.unwrap();
-    assert_eq!(lines(&received), ["POST "]);
+    assert_eq!(lines(&received), ["POST tickets"]);
     assert_eq!(received[0].json(), sent());
     assert_eq!(received[0].header("idempotency-key"), key().as_str());
     assert_eq!(received[0].header("authorization"), "Bearer t0ken");
@@ -149,14 +54,14 @@ async fn first_attempt_creates_at_once() {
     );
     assert_eq!(
         Value::Object(done.output),
-        json!({"id": 35436, "status": "open", "link": link})
+        json!({"id": 35436, "status": "open", "updated_at": STAMP, "link": link})
     );
     assert_eq!(done.warnings, [""; 0]);
     assert_eq!(done.calls.len(), 1);
     let call = &done.calls[0];
     assert_eq!(
         (call.method.as_str(), call.path.as_str()),
-        ("POST", TICKETS)
+        ("POST", "/zendesk/acme/api/v2/tickets")
     );
     assert_eq!(
         (call.status, call.request_id.as_deref()),
@@ -205,7 +110,7 @@ async fn ticket_of_an_earlier_attempt_is_taken() {
         .against([found(&[ticket()])])
         .await;
     let done = result.unwrap();
-    assert_eq!(lines(&received), ["GET "]);
+    assert_eq!(lines(&received), ["GET tickets"]);
     assert_eq!(
         received[0].query(),
         [("external_id".to_owned(), key().to_string())]
@@ -231,7 +136,7 @@ async fn same_bytes_and_key_are_sent_when_nothing_was_found() {
         .against([found(&[]), written(201)])
         .await;
     assert_eq!(result.unwrap().calls.len(), 2);
-    assert_eq!(lines(&again), ["GET ", "POST "]);
+    assert_eq!(lines(&again), ["GET tickets", "POST tickets"]);
     let (_, first) = Attempt::create(new_ticket()).against([written(201)]).await;
     assert_eq!(again[1].body, first[0].body);
     assert_eq!(
@@ -243,8 +148,12 @@ async fn same_bytes_and_key_are_sent_when_nothing_was_found() {
 #[tokio::test]
 async fn old_task_looks_before_it_trusts_its_key() {
     for (minutes, script, expected) in [
-        (89, vec![written(201)], vec!["POST "]),
-        (91, vec![found(&[]), written(201)], vec!["GET ", "POST "]),
+        (89, vec![written(201)], vec!["POST tickets"]),
+        (
+            91,
+            vec![found(&[]), written(201)],
+            vec!["GET tickets", "POST tickets"],
+        ),
     ] {
         let attempt = Attempt {
             age: SignedDuration::from_mins(minutes),
@@ -256,18 +165,18 @@ async fn old_task_looks_before_it_trusts_its_key() {
     }
 }
 
-fn change() -> Value {
+pub(crate) fn change() -> Value {
     json!({"ticket_id": "35436", "comment": "Still low", "status": "open"})
 }
 
-fn sent_change() -> Value {
+pub(crate) fn sent_change() -> Value {
     json!({"ticket": {
         "comment": {"body": "Still low", "public": false}, "status": "open",
         "metadata": {"closedloop_task": key().as_str()},
     }})
 }
 
-fn audits(task: &str) -> Step {
+pub(crate) fn audits(task: &str) -> Step {
     Step::json(
         200,
         json!({"audits": [{"id": 1, "metadata": {"custom": {"closedloop_task": task}}}], "next_page": null}),
@@ -278,7 +187,7 @@ fn audits(task: &str) -> Step {
 async fn first_update_is_one_call_without_a_stamp() {
     let (result, received) = Attempt::update(change()).against([written(200)]).await;
     let done = result.unwrap();
-    assert_eq!(lines(&received), ["PUT /35436"]);
+    assert_eq!(lines(&received), ["PUT tickets/35436"]);
     assert_eq!(received[0].json(), sent_change());
     assert_eq!(received[0].header("idempotency-key"), "");
     assert_eq!(done.output["id"], 35436);
@@ -292,7 +201,10 @@ async fn update_that_is_in_already_is_not_sent_again() {
         .against([written(200), audits(key().as_str())])
         .await;
     let done = result.unwrap();
-    assert_eq!(lines(&received), ["GET /35436", "GET /35436/audits"]);
+    assert_eq!(
+        lines(&received),
+        ["GET tickets/35436", "GET tickets/35436/audits"]
+    );
     assert_eq!(
         (done.calls.len(), &done.output["status"]),
         (2, &json!("open"))
@@ -306,7 +218,11 @@ async fn update_that_is_not_in_is_sent_for_the_ticket_as_it_was_read() {
     let done = result.unwrap();
     assert_eq!(
         lines(&received),
-        ["GET /35436", "GET /35436/audits", "PUT /35436"]
+        [
+            "GET tickets/35436",
+            "GET tickets/35436/audits",
+            "PUT tickets/35436"
+        ]
     );
     let mut expected = sent_change();
     expected["ticket"]["safe_update"] = json!(true);
@@ -427,7 +343,7 @@ async fn nothing_is_called_for_what_can_never_work() {
         ..Attempt::create(new_ticket())
     };
     for (attempt, expected) in [
-        (wrong_subdomain, "support"),
+        (wrong_subdomain, "subdomain"),
         (other_vendor, "servicenow.create_record"),
         (Attempt::create(json!({"comment": ""})), "comment is empty"),
         (

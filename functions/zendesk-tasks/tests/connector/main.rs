@@ -1,0 +1,8 @@
+//! The connector against a scripted account on this machine.
+#![cfg(test)]
+
+mod harness;
+mod profile;
+mod record;
+mod tags;
+mod ticket;

@@ -1,0 +1,65 @@
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use domain::message::SOURCE_ACCOUNTS;
+use domain::{Account, CloudEvent};
+use jiff::Timestamp;
+use startup::AwsConfig;
+
+use crate::Error;
+
+/// The bus that hears what happens to accounts.
+#[derive(Debug)]
+pub(crate) struct Bus {
+    client: Client,
+    name: String,
+}
+
+impl Bus {
+    pub(crate) fn new(aws: &AwsConfig, name: String) -> Self {
+        Self {
+            client: Client::new(aws),
+            name,
+        }
+    }
+
+    /// Tells that the account came into its state. Telling it twice is one event.
+    pub(crate) async fn tell(
+        &self,
+        account: &Account,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(event) = account.state_event(since, now) else {
+            return Ok(());
+        };
+        self.put(&event).await.map_err(|problem| Error::Bus {
+            name: account.name.clone(),
+            problem,
+        })
+    }
+
+    async fn put(&self, event: &CloudEvent) -> Result<(), String> {
+        let detail = serde_json::to_string(event).map_err(|error| error.to_string())?;
+        let entry = PutEventsRequestEntry::builder()
+            .event_bus_name(&self.name)
+            .source(SOURCE_ACCOUNTS)
+            .detail_type(&event.kind)
+            .detail(detail)
+            .build();
+        let answer = self
+            .client
+            .put_events()
+            .entries(entry)
+            .send()
+            .await
+            .map_err(|error| startup::chain(&error))?;
+        let refused = answer
+            .entries()
+            .first()
+            .and_then(|entry| entry.error_code());
+        match refused {
+            None => Ok(()),
+            Some(code) => Err(format!("the bus refused the event: {code}")),
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Connecting an account at the vendor, in three steps: an invitation for its owner, the way to the vendor, the way back.
+
+use domain::{Account, AccountName, AccountState};
+use jiff::{SignedDuration, Timestamp};
+use oauth::{Client, State, Verifier};
+use schemars::JsonSchema;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use store::{Authorization, Invitation, Taken};
+use vendor_http::Url;
+
+use crate::credential::{Credential, Grant, Issued, OauthCredential};
+use crate::{Accounts, Error, NewAccount, Verification};
+
+/// How long the address that `accounts connect` prints is good.
+const INVITATION: SignedDuration = SignedDuration::from_mins(30);
+/// How long somebody may take at the vendor's.
+const AUTHORIZATION: SignedDuration = SignedDuration::from_mins(10);
+/// Where the vendor sends the browser back to, below the stack's address.
+const CALLBACK: &str = "/connect/callback";
+
+/// How an account's owner goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Connect {
+    /// To open in a browser. Whoever has it can connect the account, so it is for its owner alone.
+    pub url: String,
+    /// The redirect URL to register with the vendor's OAuth client.
+    pub redirect_uri: String,
+    /// The address is good until then.
+    pub expires_at: Timestamp,
+}
+
+/// Where a browser is sent, and what it keeps until it comes back.
+#[derive(Debug)]
+pub struct Authorize {
+    /// At the vendor's.
+    pub location: Url,
+    /// What comes back with the vendor's answer.
+    pub state: State,
+    /// For a cookie; proves that the same browser comes back.
+    pub browser: SecretString,
+    /// How long the browser is expected back.
+    pub lifetime: SignedDuration,
+}
+
+/// What the vendor sent the browser back with.
+#[derive(Debug)]
+pub enum Answer {
+    /// Somebody agreed.
+    Code(SecretString),
+    /// Somebody did not, or could not.
+    Denied {
+        /// The vendor's word for it, such as `access_denied`.
+        error: String,
+    },
+}
+
+/// A connected account.
+#[derive(Debug)]
+pub struct Completed {
+    /// The account as it is now.
+    pub account: Account,
+    /// What came of trying it out; `None` when that was not possible.
+    pub verification: Option<Verification>,
+}
+
+/// Why somebody who came was sent away. The text is for them.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCompleted {
+    /// The address was never given out, was used, or is too old.
+    #[error(
+        "This address is not, or no longer, good. Ask for another one with `closedloop accounts connect`."
+    )]
+    NoInvitation,
+    /// The vendor's answer belongs to no question that was asked, or was given before.
+    #[error(
+        "Nobody waits for this answer: it was given before, or never asked for. Begin again with the address that you were given."
+    )]
+    UnknownState,
+    /// Too slow.
+    #[error("This took longer than ten minutes. Begin again with the address that you were given.")]
+    Expired,
+    /// Begun elsewhere: somebody may try to make this browser's owner connect a foreign account.
+    #[error(
+        "This was begun in another browser. Begin again in this one, with the address that you were given."
+    )]
+    OtherBrowser,
+    /// Somebody said no at the vendor's.
+    #[error("The vendor answered `{0}`: nothing was connected.")]
+    Denied(String),
+    /// The account has another OAuth client since, or is gone.
+    #[error(
+        "The account was changed in between. Ask for another address with `closedloop accounts connect`."
+    )]
+    Changed,
+    /// The vendor did not give tokens for the code.
+    #[error("The vendor gave no tokens: {0}. Begin again with the address that you were given.")]
+    NoTokens(#[source] oauth::Error),
+    /// Something on our side.
+    #[error(
+        "The account could not be connected at this moment. Begin again in a minute, with the address that you were given."
+    )]
+    Trouble(#[from] Error),
+}
+
+impl NotCompleted {
+    fn table(name: &AccountName) -> impl FnOnce(store::Error) -> Self {
+        let wrap = Error::table(name);
+        move |source| Self::Trouble(wrap(source))
+    }
+}
+
+impl Accounts {
+    /// Where the vendor is to send browsers back to: the redirect URL to register with its OAuth client.
+    ///
+    /// # Errors
+    /// [`Error::NoPublicUrl`].
+    pub fn redirect_uri(&self) -> Result<String, Error> {
+        let url = &self.inner.public_url;
+        if url.is_empty() {
+            return Err(Error::NoPublicUrl);
+        }
+        Ok(format!("{url}{CALLBACK}"))
+    }
+
+    /// Prepares an account for its owner to connect. With the `client` that it has already, or with none named, it goes on
+    /// working meanwhile; with another one its tasks wait.
+    ///
+    /// # Errors
+    /// As [`Accounts::put`]; [`Error::NoClient`].
+    pub async fn begin_connect(
+        &self,
+        new: NewAccount,
+        client: Option<Client>,
+        random: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Connect, Error> {
+        let redirect_uri = self.redirect_uri()?;
+        let (before, account) = self.prepare(new, now).await?;
+        let name = account.name.clone();
+        let known = match &before {
+            Some(before) => match self.inner.secrets.read(before).await {
+                Ok(Credential::Oauth(oauth)) if oauth.grant == Grant::AuthorizationCode => {
+                    Some(oauth)
+                }
+                Ok(_) | Err(Error::NoSecret(_) | Error::UnusableSecret { .. }) => None,
+                Err(error) => return Err(error),
+            },
+            None => None,
+        };
+        let same_instance = before
+            .as_ref()
+            .is_some_and(|before| before.instance == account.instance);
+        let keeps = match (&known, &client) {
+            (Some(_), None) => same_instance,
+            (Some(known), Some(client)) => same_instance && is_same_client(&known.client, client),
+            (None, Some(_)) => false,
+            (None, None) => return Err(Error::NoClient(name)),
+        };
+        if !keeps {
+            let client = client.or_else(|| known.map(|known| known.client));
+            let credential = Credential::Oauth(OauthCredential {
+                grant: Grant::AuthorizationCode,
+                client: client.ok_or_else(|| Error::NoClient(name.clone()))?,
+                issued: None,
+            });
+            let account = Account {
+                kind: credential.kind(),
+                state: AccountState::Connecting,
+                problem: None,
+                ..account
+            };
+            self.store(&account, &credential).await?;
+        }
+        let ticket = hex::encode(random);
+        let expires_at = now.checked_add(INVITATION).unwrap_or(Timestamp::MAX);
+        let invitation = Invitation {
+            id: hash("invitation", &ticket),
+            account: name.clone(),
+            expires_at,
+        };
+        self.inner
+            .connects
+            .invite(&invitation)
+            .await
+            .map_err(Error::table(&name))?;
+        Ok(Connect {
+            url: format!("{}/connect/start?ticket={ticket}", self.inner.public_url),
+            redirect_uri,
+            expires_at,
+        })
+    }
+
+    /// Sends whoever has an invitation to the vendor.
+    ///
+    /// # Errors
+    /// [`NotCompleted`].
+    pub async fn authorize(
+        &self,
+        ticket: &SecretString,
+        random: [u8; 64],
+        now: Timestamp,
+    ) -> Result<Authorize, NotCompleted> {
+        let id = hash("invitation", ticket.expose_secret());
+        let found = self.inner.connects.invitation(&id).await;
+        let invitation = found
+            .map_err(Error::Listing)?
+            .filter(|invitation| invitation.expires_at > now)
+            .ok_or(NotCompleted::NoInvitation)?;
+        let account = self.invited(&invitation.account).await?;
+        let oauth = self.client_of(&account).await?;
+        let provider = self.inner.vendors.oauth(&account)?;
+        let (state, browser) = random.split_at(32);
+        let state = State::new(state.try_into().unwrap_or_default());
+        let browser: SecretString = hex::encode(browser).into();
+        let verifier = Verifier::derive(&browser);
+        let expires_at = now.checked_add(AUTHORIZATION).unwrap_or(Timestamp::MAX);
+        let authorization = Authorization {
+            id: hash("state", state.expose()),
+            account: account.name.clone(),
+            browser: hash("browser", browser.expose_secret()),
+            client_id: oauth.client.id.clone(),
+            invitation: id,
+            expires_at,
+        };
+        self.inner
+            .connects
+            .begin(&authorization)
+            .await
+            .map_err(NotCompleted::table(&account.name))?;
+        let redirect_uri = self.redirect_uri()?;
+        let location = provider.authorization_url(&oauth.client, &redirect_uri, &state, &verifier);
+        Ok(Authorize {
+            location,
+            state,
+            browser,
+            lifetime: AUTHORIZATION,
+        })
+    }
+
+    /// Takes what the vendor sent the browser back with: stores the tokens, then tries them out.
+    ///
+    /// # Errors
+    /// [`NotCompleted`].
+    pub async fn complete(
+        &self,
+        state: &SecretString,
+        browser: Option<&SecretString>,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Result<Completed, NotCompleted> {
+        let connects = &self.inner.connects;
+        let id = hash("state", state.expose_secret());
+        let browser = browser.ok_or(NotCompleted::OtherBrowser)?;
+        let held = hash("browser", browser.expose_secret());
+        let taken = connects.take(&id, &held, now).await;
+        let authorization = match taken.map_err(Error::Listing)? {
+            Taken::Taken(authorization) => *authorization,
+            Taken::Unknown => return Err(NotCompleted::UnknownState),
+            Taken::Expired => return Err(NotCompleted::Expired),
+            Taken::OtherBrowser => return Err(NotCompleted::OtherBrowser),
+        };
+        let code = match answer {
+            Answer::Code(code) => code,
+            Answer::Denied { error } => return Err(NotCompleted::Denied(plain_word(&error))),
+        };
+        let before = self.invited(&authorization.account).await?;
+        let oauth = self.client_of(&before).await?;
+        if oauth.client.id != authorization.client_id {
+            return Err(NotCompleted::Changed);
+        }
+        let provider = self.inner.vendors.oauth(&before)?;
+        let tokens = provider
+            .exchange_code(
+                &self.inner.vendors.http,
+                &oauth.client,
+                &code,
+                &self.redirect_uri()?,
+                &Verifier::derive(browser),
+            )
+            .await
+            .map_err(NotCompleted::NoTokens)?;
+        let credential = Credential::Oauth(OauthCredential {
+            issued: Some(Issued::new(tokens, None, now)),
+            ..oauth
+        });
+        let account = Account {
+            kind: credential.kind(),
+            state: AccountState::Connected,
+            problem: None,
+            updated_at: now,
+            ..before
+        };
+        self.store(&account, &credential).await?;
+        self.inner.bus.tell(&account, now, now).await?;
+        let name = &account.name;
+        if let Err(error) = connects.withdraw(&authorization.invitation).await {
+            tracing::warn!(account = %name, error = startup::chain(&error), "invitation not used up; it expires");
+        }
+        let verification = match self.verify(name, now).await {
+            Ok(verification) => Some(verification),
+            Err(error) => {
+                tracing::warn!(account = %name, error = startup::chain(&error), "connected account not verified");
+                None
+            }
+        };
+        let account = self.get(name).await.unwrap_or(account);
+        Ok(Completed {
+            account,
+            verification,
+        })
+    }
+
+    async fn invited(&self, name: &AccountName) -> Result<Account, NotCompleted> {
+        match self.get(name).await {
+            Ok(account) => Ok(account),
+            Err(Error::Unknown(_)) => Err(NotCompleted::Changed),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn client_of(&self, account: &Account) -> Result<OauthCredential, NotCompleted> {
+        match self.inner.secrets.read(account).await? {
+            Credential::Oauth(oauth) if oauth.grant == Grant::AuthorizationCode => Ok(oauth),
+            Credential::Oauth(_)
+            | Credential::Basic { .. }
+            | Credential::ApiToken { .. }
+            | Credential::Bearer { .. } => Err(NotCompleted::Changed),
+        }
+    }
+}
+
+fn is_same_client(one: &Client, other: &Client) -> bool {
+    let secret = |client: &Client| {
+        let secret = client.secret.as_ref();
+        secret.map(|secret| secret.expose_secret().to_owned())
+    };
+    one.id == other.id && secret(one) == secret(other)
+}
+
+/// What the table holds in place of something that proves something. Each kind has hashes of its own.
+fn hash(kind: &str, secret: &str) -> String {
+    let hash = Sha256::new()
+        .chain_update(kind)
+        .chain_update(b"\0")
+        .chain_update(secret)
+        .finalize();
+    hex::encode(hash)
+}
+
+/// The vendor's word without anything that the sender of a made-up answer could smuggle into a page.
+fn plain_word(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .take(60)
+        .collect()
+}

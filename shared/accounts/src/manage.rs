@@ -1,0 +1,198 @@
+use domain::{Account, AccountName, AccountState, Vendor};
+use jiff::Timestamp;
+
+use crate::ready::check_vendor;
+use crate::vendors::check_kind;
+use crate::{Accounts, Credential, Error, Presence};
+
+/// An account that is to be, beside what it proves itself with.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// The name that workflows use.
+    pub name: AccountName,
+    /// Whose account it is.
+    pub vendor: Vendor,
+    /// ServiceNow's instance, Zendesk's subdomain; a whole pasted address will do.
+    pub instance: String,
+    /// Who connects it.
+    pub owner: Option<String>,
+}
+
+/// What came of putting an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The account as it is now.
+    pub account: Account,
+    /// Whether it is new.
+    pub created: bool,
+}
+
+/// An account with a new name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renamed {
+    /// The account as it is now.
+    pub account: Account,
+    /// All names that it had; each goes on leading to it.
+    pub old_names: Vec<AccountName>,
+}
+
+impl Accounts {
+    /// Connects an account, or replaces its instance and its secret. The secret is stored first, so that a row is never
+    /// without one.
+    ///
+    /// # Errors
+    /// Give up for another vendor's account of that name, a kind that the vendor has not, an instance that is none;
+    /// else retry: doing it twice changes nothing more.
+    pub async fn put(
+        &self,
+        new: NewAccount,
+        credential: &Credential,
+        now: Timestamp,
+    ) -> Result<Put, Error> {
+        check_kind(new.vendor, credential.kind())?;
+        let (before, account) = self.prepare(new, now).await?;
+        let account = Account {
+            kind: credential.kind(),
+            state: AccountState::Connected,
+            problem: None,
+            ..account
+        };
+        self.store(&account, credential).await?;
+        let was_lost = before
+            .as_ref()
+            .is_some_and(|before| before.state != AccountState::Connected);
+        if was_lost {
+            self.inner.bus.tell(&account, now, now).await?;
+        }
+        Ok(Put {
+            account,
+            created: before.is_none(),
+        })
+    }
+
+    /// Gives an account a new name. The old one leads to it from then on, so that workflows and tasks that use it go on.
+    ///
+    /// # Errors
+    /// [`Error::Taken`], [`Error::Busy`]; else retry.
+    pub async fn rename(
+        &self,
+        from: &AccountName,
+        to: &AccountName,
+        now: Timestamp,
+    ) -> Result<Renamed, Error> {
+        let account = self.get(from).await?;
+        if account.name != *to {
+            let renamed = self.inner.rows.rename(&account, to, now).await;
+            match renamed.map_err(Error::table(from))? {
+                store::Renamed::Done => {}
+                store::Renamed::Taken => return Err(Error::Taken(to.clone())),
+                store::Renamed::Busy => return Err(Error::Busy(from.clone())),
+            }
+        }
+        self.inner.forget(from).await;
+        let account = self.get(to).await?;
+        let old_names = self
+            .inner
+            .rows
+            .old_names(&account.name)
+            .await
+            .map_err(Error::table(to))?;
+        Ok(Renamed { account, old_names })
+    }
+
+    /// The names that an account had; each goes on leading to it.
+    ///
+    /// # Errors
+    /// Retry.
+    pub async fn old_names(&self, name: &AccountName) -> Result<Vec<AccountName>, Error> {
+        let names = self.inner.rows.old_names(name).await;
+        names.map_err(Error::table(name))
+    }
+
+    /// Removes an account with its secret and its old names. What uses it fails from then on. For a week the secret can be
+    /// brought back by hand.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`]; else retry: doing it twice changes nothing more.
+    pub async fn delete(&self, name: &AccountName) -> Result<(), Error> {
+        let account = self.get(name).await?;
+        // The row goes last: without it nobody would know of a secret that is left.
+        self.inner.secrets.delete(&account).await?;
+        self.inner
+            .rows
+            .delete(&account.name)
+            .await
+            .map_err(Error::table(name))?;
+        self.inner.forget(name).await;
+        Ok(())
+    }
+
+    /// Whether an account has its secret.
+    ///
+    /// # Errors
+    /// Retry.
+    pub async fn secret_presence(&self, account: &Account) -> Result<Presence, Error> {
+        self.inner.secrets.presence(account).await
+    }
+
+    /// What is known of the account before, and the account as it is to be but for kind and state.
+    pub(crate) async fn prepare(
+        &self,
+        new: NewAccount,
+        now: Timestamp,
+    ) -> Result<(Option<Account>, Account), Error> {
+        let base = self
+            .inner
+            .vendors
+            .base(new.vendor, &new.instance)
+            .map_err(Error::Instance)?;
+        let before = match self.get(&new.name).await {
+            Ok(before) => Some(before),
+            Err(Error::Unknown(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let instance = base.label().to_owned();
+        let account = match &before {
+            Some(before) => {
+                check_vendor(before, new.vendor)?;
+                Account {
+                    instance,
+                    owner: new.owner.or_else(|| before.owner.clone()),
+                    updated_at: now,
+                    verified_at: None,
+                    ..before.clone()
+                }
+            }
+            None => Account {
+                secret: self.inner.secrets.new_id(new.vendor, &new.name, now),
+                name: new.name,
+                vendor: new.vendor,
+                instance,
+                kind: domain::AccountKind::Basic,
+                state: AccountState::Connecting,
+                problem: None,
+                owner: new.owner,
+                updated_at: now,
+                verified_at: None,
+                used_at: None,
+            },
+        };
+        Ok((before, account))
+    }
+
+    /// Stores secret, then row.
+    pub(crate) async fn store(
+        &self,
+        account: &Account,
+        credential: &Credential,
+    ) -> Result<(), Error> {
+        self.inner.secrets.put(account, credential).await?;
+        let stored = self.inner.rows.put(account).await;
+        if let Err(store::Error::Conflict { .. }) = &stored {
+            return Err(Error::Busy(account.name.clone()));
+        }
+        stored.map_err(Error::table(&account.name))?;
+        self.inner.forget(&account.name).await;
+        Ok(())
+    }
+}

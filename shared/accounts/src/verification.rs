@@ -1,0 +1,233 @@
+use domain::{AccountName, Vendor};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Accounts, Connected, Credential, Error};
+
+/// What was found when an account's credentials were tried out. Nothing was written at the vendor's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Verification {
+    /// Whether the vendor takes the credentials.
+    pub works: bool,
+    /// Whose they are, where the vendor says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Why they do not work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// What they allow.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that an account may or may not do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// What was tried.
+    pub what: String,
+    /// Whether it is allowed; absent when the answer does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<bool>,
+    /// The answer, in a few words.
+    pub answer: String,
+}
+
+/// A field of a Zendesk account's tickets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TicketField {
+    /// The id, by which `custom_fields` of a task sets it.
+    pub id: u64,
+    /// The type, such as `tagger` for a drop-down.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The title that agents see.
+    pub title: String,
+    /// Whether it is in use.
+    pub active: bool,
+    /// Whether it must be filled in to solve a ticket.
+    pub required: bool,
+    /// Whether `custom_fields` of a task can set it.
+    pub custom: bool,
+    /// What can be chosen.
+    pub options: Vec<FieldOption>,
+}
+
+/// A choice of a drop-down or multi-select field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldOption {
+    /// The name that agents see.
+    pub name: String,
+    /// The value that a task gives.
+    pub value: String,
+}
+
+impl Accounts {
+    /// Tries an account's credentials out: whether its instance is there, whether they work, what they allow.
+    ///
+    /// # Errors
+    /// When that could not be found out; each says what to do.
+    pub async fn verify(&self, name: &AccountName, now: Timestamp) -> Result<Verification, Error> {
+        // What is stored counts, not what this process remembers.
+        self.inner.forget(name).await;
+        let account = self.get(name).await?;
+        let connected = match self.connect(name, account.vendor, now).await {
+            Ok(connected) => connected,
+            Err(
+                error @ (Error::NotConnected(_)
+                | Error::Reconnect { .. }
+                | Error::NoSecret(_)
+                | Error::UnusableSecret { .. }),
+            ) => return Ok(Verification::failed(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        let mut verification = self.ask(&connected).await?;
+        if !verification.works
+            && let Some(connected) = match self.reconnect(name, &connected, now).await {
+                Ok(connected) => connected,
+                Err(error @ Error::Reconnect { .. }) => {
+                    return Ok(Verification::failed(error.to_string()));
+                }
+                Err(error) => return Err(error),
+            }
+        {
+            verification = self.ask(&connected).await?;
+        }
+        if verification.works {
+            self.inner
+                .rows
+                .verified(&account.name, now)
+                .await
+                .map_err(Error::table(name))?;
+        }
+        Ok(verification)
+    }
+
+    /// The fields of a Zendesk account's tickets.
+    ///
+    /// # Errors
+    /// [`Error::WrongVendor`] for another vendor's account; what Zendesk says against it.
+    pub async fn ticket_fields(
+        &self,
+        name: &AccountName,
+        now: Timestamp,
+    ) -> Result<Vec<TicketField>, Error> {
+        let connected = self.connect(name, Vendor::Zendesk, now).await?;
+        let client = self.inner.vendors.zendesk(&connected)?;
+        let result = match client.ticket_fields().await {
+            Err(error) if error.is_unauthorized() => {
+                match self.reconnect(name, &connected, now).await? {
+                    Some(connected) => {
+                        let client = self.inner.vendors.zendesk(&connected)?;
+                        client.ticket_fields().await
+                    }
+                    None => Err(error),
+                }
+            }
+            result => result,
+        };
+        let fields = result.map_err(|error| Error::vendor(name, &error, error.disposition()))?;
+        Ok(fields.value.into_iter().map(TicketField::from).collect())
+    }
+
+    async fn ask(&self, connected: &Connected) -> Result<Verification, Error> {
+        match connected.account.vendor {
+            Vendor::ServiceNow => self.ask_servicenow(connected).await,
+            Vendor::Zendesk => self.ask_zendesk(connected).await,
+        }
+    }
+
+    async fn ask_servicenow(&self, connected: &Connected) -> Result<Verification, Error> {
+        let client = self.inner.vendors.servicenow(connected)?;
+        let username = match &connected.credential {
+            Credential::Basic { username, .. } => Some(username.as_str()),
+            Credential::ApiToken { .. } | Credential::Bearer { .. } | Credential::Oauth(_) => None,
+        };
+        match client.verify(username).await {
+            Ok(verified) => Ok(Verification {
+                works: true,
+                user: verified.user,
+                problem: None,
+                checks: verified
+                    .checks
+                    .into_iter()
+                    .map(|check| Check {
+                        what: check.what.to_owned(),
+                        allowed: check.allowed,
+                        answer: check.answer,
+                    })
+                    .collect(),
+            }),
+            Err(error) => Ok(Verification::failed(startup::chain(&error))),
+        }
+    }
+
+    async fn ask_zendesk(&self, connected: &Connected) -> Result<Verification, Error> {
+        let vendors = &self.inner.vendors;
+        let account = &connected.account;
+        let base = vendors
+            .base(account.vendor, &account.instance)
+            .map_err(Error::Instance)?;
+        // Without credentials first: they are not sent to an address that is nobody's.
+        match zendesk::exists(&vendors.http, &base).await {
+            Ok(found) if found.value == zendesk::Existence::NotFound => {
+                return Ok(Verification::failed(format!(
+                    "there is no Zendesk account `{}`",
+                    account.instance
+                )));
+            }
+            Ok(_) => {}
+            Err(error) => return Ok(Verification::failed(startup::chain(&error))),
+        }
+        match vendors.zendesk(connected)?.verify().await {
+            Ok(verified) => Ok(Verification {
+                works: true,
+                user: verified
+                    .user
+                    .map(|user| format!("{user} ({})", verified.role)),
+                problem: None,
+                checks: verified
+                    .checks
+                    .into_iter()
+                    .map(|check| Check {
+                        what: check.what.to_owned(),
+                        allowed: check.allowed,
+                        answer: check.answer,
+                    })
+                    .collect(),
+            }),
+            Err(error) => Ok(Verification::failed(startup::chain(&error))),
+        }
+    }
+}
+
+impl Verification {
+    fn failed(problem: String) -> Self {
+        Self {
+            works: false,
+            user: None,
+            problem: Some(problem),
+            checks: Vec::new(),
+        }
+    }
+}
+
+impl From<zendesk::TicketField> for TicketField {
+    fn from(field: zendesk::TicketField) -> Self {
+        Self {
+            custom: field.is_custom(),
+            id: field.id,
+            kind: field.kind,
+            title: field.title,
+            active: field.active,
+            required: field.required,
+            options: field
+                .options
+                .into_iter()
+                .map(|option| FieldOption {
+                    name: option.name,
+                    value: option.value,
+                })
+                .collect(),
+        }
+    }
+}
