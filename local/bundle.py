@@ -26,6 +26,8 @@ import time
 import urllib.error
 import urllib.request
 
+from gateway import Gateway
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 STACK = "closedloop"
@@ -170,6 +172,9 @@ class Bundle:
         self.aws_port = free_port()
         self.sandbox_port = free_port()
         self.aws_url = f"http://127.0.0.1:{self.aws_port}"
+        api_port = free_port()
+        self.gateway = Gateway(api_port)
+        self.api_url = f"http://127.0.0.1:{api_port}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         host = call(["rustc", "-vV"])
         self.target = next(line.split()[1] for line in host.splitlines() if line.startswith("host:"))
@@ -243,6 +248,7 @@ class Bundle:
             parameters = {
                 "ServiceNowUrl": self.sandbox_url + "/servicenow/{instance}",
                 "ZendeskUrl": self.sandbox_url + "/zendesk/{subdomain}",
+                "PublicUrl": self.api_url,
                 # So that what comes after a crash is seen in seconds.
                 "FunctionTimeout": "12",
                 "QueueVisibility": "15",
@@ -254,7 +260,8 @@ class Bundle:
                 self.env,
             )
         found = json.loads(call([self.sam_bin / "python", ROOT / "local" / "stack.py", stack], self.env))
-        self.env["CLOSEDLOOP_API_URL"] = found["api_url"]
+        self.gateway.forward_to(found["api_url"])
+        self.env["CLOSEDLOOP_API_URL"] = self.api_url
         self.write_variables(found["variables"])
 
     def write_variables(self, functions):
@@ -365,6 +372,7 @@ def main(arguments):
         return 0 if command == "run" else 130
     finally:
         bundle.servers.stop()
+        bundle.gateway.stop()
         for stale in LOCAL.glob("*env"):
             stale.unlink()
 

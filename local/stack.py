@@ -30,7 +30,7 @@ def main(stack):
         logical_id = re.fullmatch(rf"{stack}-([A-Za-z]+)-[0-9A-F]+", function["FunctionName"])
         if logical_id:
             # The logical id is the crate's name in another spelling.
-            name = logical_id.group(1).replace("ServiceNow", "Servicenow")
+            name = logical_id.group(1).replace("ServiceNow", "Servicenow").replace("ManagementApi", "Api")
             name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
             variables[name] = function["Environment"]["Variables"]
 

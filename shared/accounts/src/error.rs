@@ -39,7 +39,7 @@ pub enum Error {
     },
     /// The instance is no name of one. Give up: it must be corrected.
     #[error("`instance` cannot be used: {0}")]
-    Instance(#[source] BaseUrlError),
+    Instance(BaseUrlError),
     /// No secret. Give up: somebody must put it.
     #[error("the account `{0}` has no secret: put it with `accounts put`, then retry the run")]
     NoSecret(AccountName),

@@ -194,7 +194,11 @@ impl Accounts {
         let held_until = match lease {
             Lease::Granted => None,
             Lease::Held { until } => Some(until),
-            Lease::Gone => return Err(Error::Busy(name.clone())),
+            Lease::Changed => {
+                *slot = None;
+                check_state(&inner.row(name).await?)?;
+                return Err(Error::Busy(name.clone()));
+            }
         };
         // Whoever was quicker may have stored other tokens since ours were read.
         let stored = Connected {

@@ -1,5 +1,6 @@
 use domain::{AccountName, Vendor};
 use jiff::Timestamp;
+use retry::Disposition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -80,18 +81,18 @@ impl Accounts {
             ) => return Ok(Verification::failed(error.to_string())),
             Err(error) => return Err(error),
         };
-        let mut verification = self.ask(&connected).await?;
-        if !verification.works
-            && let Some(connected) = match self.reconnect(name, &connected, now).await {
-                Ok(connected) => connected,
-                Err(error @ Error::Reconnect { .. }) => {
-                    return Ok(Verification::failed(error.to_string()));
-                }
+        let verification = match self.ask(&connected).await? {
+            Asked::Answered(verification) => verification,
+            Asked::Unauthorized(problem) => match self.reconnect(name, &connected, now).await {
+                Ok(None) => Verification::failed(problem),
+                Ok(Some(connected)) => match self.ask(&connected).await? {
+                    Asked::Answered(verification) => verification,
+                    Asked::Unauthorized(problem) => Verification::failed(problem),
+                },
+                Err(error @ Error::Reconnect { .. }) => Verification::failed(error.to_string()),
                 Err(error) => return Err(error),
-            }
-        {
-            verification = self.ask(&connected).await?;
-        }
+            },
+        };
         if verification.works {
             self.inner
                 .rows
@@ -129,21 +130,21 @@ impl Accounts {
         Ok(fields.value.into_iter().map(TicketField::from).collect())
     }
 
-    async fn ask(&self, connected: &Connected) -> Result<Verification, Error> {
+    async fn ask(&self, connected: &Connected) -> Result<Asked, Error> {
         match connected.account.vendor {
             Vendor::ServiceNow => self.ask_servicenow(connected).await,
             Vendor::Zendesk => self.ask_zendesk(connected).await,
         }
     }
 
-    async fn ask_servicenow(&self, connected: &Connected) -> Result<Verification, Error> {
+    async fn ask_servicenow(&self, connected: &Connected) -> Result<Asked, Error> {
         let client = self.inner.vendors.servicenow(connected)?;
         let username = match &connected.credential {
             Credential::Basic { username, .. } => Some(username.as_str()),
             Credential::ApiToken { .. } | Credential::Bearer { .. } | Credential::Oauth(_) => None,
         };
         match client.verify(username).await {
-            Ok(verified) => Ok(Verification {
+            Ok(verified) => Ok(Asked::Answered(Verification {
                 works: true,
                 user: verified.user,
                 problem: None,
@@ -156,12 +157,19 @@ impl Accounts {
                         answer: check.answer,
                     })
                     .collect(),
-            }),
-            Err(error) => Ok(Verification::failed(startup::chain(&error))),
+            })),
+            Err(error) if error.is_unauthorized() => {
+                Ok(Asked::Unauthorized(startup::chain(&error)))
+            }
+            // A name that is not resolved, too: nothing is gained by asking again.
+            Err(error) if matches!(error.kind, servicenow::ErrorKind::NoInstance { .. }) => Ok(
+                Asked::Answered(Verification::failed(startup::chain(&error))),
+            ),
+            Err(error) => not_told(connected, &error, error.disposition()),
         }
     }
 
-    async fn ask_zendesk(&self, connected: &Connected) -> Result<Verification, Error> {
+    async fn ask_zendesk(&self, connected: &Connected) -> Result<Asked, Error> {
         let vendors = &self.inner.vendors;
         let account = &connected.account;
         let base = vendors
@@ -170,16 +178,16 @@ impl Accounts {
         // Without credentials first: they are not sent to an address that is nobody's.
         match zendesk::exists(&vendors.http, &base).await {
             Ok(found) if found.value == zendesk::Existence::NotFound => {
-                return Ok(Verification::failed(format!(
+                return Ok(Asked::Answered(Verification::failed(format!(
                     "there is no Zendesk account `{}`",
                     account.instance
-                )));
+                ))));
             }
             Ok(_) => {}
-            Err(error) => return Ok(Verification::failed(startup::chain(&error))),
+            Err(error) => return not_told(connected, &error, error.disposition()),
         }
         match vendors.zendesk(connected)?.verify().await {
-            Ok(verified) => Ok(Verification {
+            Ok(verified) => Ok(Asked::Answered(Verification {
                 works: true,
                 user: verified
                     .user
@@ -194,10 +202,32 @@ impl Accounts {
                         answer: check.answer,
                     })
                     .collect(),
-            }),
-            Err(error) => Ok(Verification::failed(startup::chain(&error))),
+            })),
+            Err(error) if error.is_unauthorized() => {
+                Ok(Asked::Unauthorized(startup::chain(&error)))
+            }
+            Err(error) => not_told(connected, &error, error.disposition()),
         }
     }
+}
+
+/// What came of asking a vendor.
+enum Asked {
+    Answered(Verification),
+    /// The credentials were refused, in these words.
+    Unauthorized(String),
+}
+
+/// No word on the credentials: a vendor that is busy is no account that does not work.
+fn not_told(
+    connected: &Connected,
+    error: &dyn std::error::Error,
+    disposition: Disposition,
+) -> Result<Asked, Error> {
+    if disposition == Disposition::GiveUp {
+        return Ok(Asked::Answered(Verification::failed(startup::chain(error))));
+    }
+    Err(Error::vendor(&connected.account.name, error, disposition))
 }
 
 impl Verification {

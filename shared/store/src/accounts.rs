@@ -31,8 +31,8 @@ pub enum Lease {
         /// No longer than until then.
         until: Timestamp,
     },
-    /// There is no such account, or no longer the same one.
-    Gone,
+    /// The account was put again, renamed or deleted, or came into another state: read it again.
+    Changed,
 }
 
 /// What came of renaming.
@@ -281,10 +281,14 @@ impl Accounts {
             .key("name", text(account.name.as_str()))
             .update_expression("SET lease_owner = :owner, lease_until = :until")
             .condition_expression(
-                "#secret = :secret AND (attribute_not_exists(lease_until) OR lease_until < :now)",
+                "#secret = :secret AND updated_at = :updated_at AND #state = :state \
+                 AND (attribute_not_exists(lease_until) OR lease_until < :now)",
             )
             .expression_attribute_names("#secret", "secret")
+            .expression_attribute_names("#state", "state")
             .expression_attribute_values(":secret", text(&account.secret))
+            .expression_attribute_values(":updated_at", time(account.updated_at))
+            .expression_attribute_values(":state", text(account.state.as_str()))
             .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":until", time(until))
             .expression_attribute_values(":now", time(now))
@@ -308,7 +312,7 @@ impl Accounts {
         });
         match held.transpose()?.flatten() {
             Some(until) if until >= now => Ok(Lease::Held { until }),
-            Some(_) | None => Ok(Lease::Gone),
+            Some(_) | None => Ok(Lease::Changed),
         }
     }
 

@@ -11,6 +11,7 @@
     reason = "a suite fails by panicking"
 )]
 
+mod accounts;
 mod command_line;
 mod crash;
 mod delivery;

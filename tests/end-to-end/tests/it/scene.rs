@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use accounts::{Accounts, Credential};
+use accounts::{Accounts, Credential, NewAccount, Vendors};
 use domain::{
-    Account, AccountName, CloudEvent, EventKey, Run, RunState, TaskRun, TaskState, Vendor,
-    WorkflowId, definition,
+    AccountName, CloudEvent, EventKey, Run, RunState, TaskRun, TaskState, Vendor, WorkflowId,
+    definition,
 };
 use jiff::Timestamp;
 use sandbox::{Control, InstanceControl};
@@ -81,13 +81,24 @@ impl Stack {
         Workflows::new(self.dynamodb(), self.output("WorkflowsTable"))
     }
 
+    /// The accounts, as a function of its own would see them.
     pub(crate) fn accounts(&self) -> Accounts {
-        let rows = store::Accounts::new(self.dynamodb(), self.output("AccountsTable"));
-        Accounts::new(
-            rows,
-            accounts::Client::new(&self.aws),
-            self.output("SecretPrefix"),
-        )
+        let http = vendor_http::Client::new().unwrap();
+        let vendors = Vendors::from_vars(http, |name| match name {
+            "SERVICENOW_URL" => Some(self.output("ServiceNowUrl")),
+            "ZENDESK_URL" => Some(self.output("ZendeskUrl")),
+            _ => None,
+        });
+        let config = accounts::Config {
+            accounts_table: self.output("AccountsTable"),
+            connects_table: self.output("ConnectsTable"),
+            event_bus: self.output("EventBusName"),
+            secret_prefix: self.output("SecretPrefix"),
+            secrets_kms_key: None,
+            public_url: self.output("PublicUrl"),
+        };
+        let process = startup::process_name().unwrap();
+        Accounts::new(&self.aws, config, vendors.unwrap(), process)
     }
 }
 
@@ -173,13 +184,16 @@ impl Scene {
         AccountName::parse(&format!("{}-{vendor}", self.id)).unwrap()
     }
 
-    pub(crate) async fn put_account(&self, vendor: Vendor, secret: &str) {
-        let account = Account {
+    pub(crate) fn new_account(&self, vendor: Vendor) -> NewAccount {
+        NewAccount {
             name: self.account(vendor),
             vendor,
             instance: self.id.clone(),
-            updated_at: Timestamp::now(),
-        };
+            owner: None,
+        }
+    }
+
+    pub(crate) async fn put_account(&self, vendor: Vendor, secret: &str) {
         let credential = match vendor {
             Vendor::ServiceNow => Credential::Basic {
                 username: "api".to_owned(),
@@ -192,7 +206,7 @@ impl Scene {
         };
         self.stack
             .accounts()
-            .put(&account, &credential, None)
+            .put(self.new_account(vendor), &credential, Timestamp::now())
             .await
             .unwrap();
     }

@@ -1,0 +1,221 @@
+//! What a browser asks for.
+
+use accounts::{Answer, NotCompleted};
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use http::HeaderMap;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Longer values are none of ours, and no vendor's.
+const LONGEST_VALUE: usize = 4_096;
+
+/// A request, taken apart.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Somebody opened the address that they were given.
+    Start { ticket: SecretString },
+    /// The vendor sent somebody back.
+    Callback {
+        state: SecretString,
+        /// What the cookie holds.
+        browser: Option<SecretString>,
+        answer: Answer,
+    },
+}
+
+/// Why a request gets a refusal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("There is no such page.")]
+    NoSuchPage,
+    #[error(
+        "The address is not complete: its parameter `{0}` is missing. Open the whole address that you were given."
+    )]
+    Missing(&'static str),
+    #[error(transparent)]
+    NotCompleted(#[from] NotCompleted),
+}
+
+impl Problem {
+    /// For the log, and for problem details.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::NoSuchPage => "no-such-page",
+            Self::Missing(_) => "missing-parameter",
+            Self::NotCompleted(problem) => match problem {
+                NotCompleted::NoInvitation => "no-invitation",
+                NotCompleted::UnknownState => "unknown-state",
+                NotCompleted::Expired => "expired",
+                NotCompleted::OtherBrowser => "other-browser",
+                NotCompleted::Denied(_) => "denied",
+                NotCompleted::Changed => "changed",
+                NotCompleted::NoTokens(_) => "no-tokens",
+                NotCompleted::Trouble(_) => "unavailable",
+            },
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::NoSuchPage => 404,
+            Self::Missing(_) => 400,
+            Self::NotCompleted(problem) => match problem {
+                NotCompleted::NoInvitation => 404,
+                NotCompleted::UnknownState | NotCompleted::Expired | NotCompleted::Denied(_) => 400,
+                NotCompleted::OtherBrowser => 403,
+                NotCompleted::Changed => 409,
+                NotCompleted::NoTokens(_) => 502,
+                NotCompleted::Trouble(_) => 503,
+            },
+        }
+    }
+}
+
+impl Request {
+    pub(crate) fn read(request: &ApiGatewayV2httpRequest) -> Result<Self, Problem> {
+        let parameter = |name: &str| {
+            let value = request.query_string_parameters.first(name)?;
+            (!value.is_empty() && value.len() <= LONGEST_VALUE).then(|| value.to_owned())
+        };
+        let secret = |name: &'static str| {
+            let value = parameter(name).ok_or(Problem::Missing(name))?;
+            Ok::<SecretString, Problem>(value.into())
+        };
+        let path = request.raw_path.as_deref().unwrap_or_default();
+        // Some emulators put the stage in front.
+        if path.ends_with("/connect/start") {
+            return Ok(Self::Start {
+                ticket: secret("ticket")?,
+            });
+        }
+        if !path.ends_with("/connect/callback") {
+            return Err(Problem::NoSuchPage);
+        }
+        let answer = match parameter("error") {
+            Some(error) => Answer::Denied { error },
+            None => Answer::Code(secret("code")?),
+        };
+        let state = secret("state")?;
+        let browser = cookie(request, &cookie_name(state.expose_secret()));
+        Ok(Self::Callback {
+            state,
+            browser,
+            answer,
+        })
+    }
+}
+
+/// The cookie that belongs to a `state`: with a name of its own, so that two accounts can be connected side by side. The
+/// prefix makes browsers refuse it from anybody but this very host, and without TLS.
+pub(crate) fn cookie_name(state: &str) -> String {
+    let part: String = state
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(16)
+        .collect();
+    format!("__Host-connect-{part}")
+}
+
+fn cookie(request: &ApiGatewayV2httpRequest, name: &str) -> Option<SecretString> {
+    let header = request.headers.get(http::header::COOKIE);
+    let header = header
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let listed = request.cookies.iter().flatten().map(String::as_str);
+    listed.chain(header.split(';')).find_map(|cookie| {
+        let (found, value) = cookie.trim().split_once('=')?;
+        (found == name && value.len() <= LONGEST_VALUE).then(|| value.into())
+    })
+}
+
+/// Whether the one who asks reads pages: browsers do, programs want problem details.
+pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(http::header::ACCEPT);
+    let accept = accept
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    accept.contains("text/html")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(path: &str, query: Value, extra: Value) -> Result<Request, Problem> {
+        let mut envelope = json!({
+            "version": "2.0", "rawPath": path, "headers": {"accept": "text/html"},
+            "queryStringParameters": query, "requestContext": {"http": {"method": "GET"}}, "isBase64Encoded": false,
+        });
+        for (name, value) in extra.as_object().unwrap() {
+            envelope[name] = value.clone();
+        }
+        Request::read(&serde_json::from_value(envelope).unwrap())
+    }
+
+    #[test]
+    fn addresses_are_told_apart_with_or_without_a_stage() {
+        for path in ["/connect/start", "/$default/connect/start"] {
+            let Ok(Request::Start { ticket }) = read(path, json!({"ticket": "t"}), json!({}))
+            else {
+                panic!("{path}")
+            };
+            assert_eq!(ticket.expose_secret(), "t");
+        }
+        for path in ["/connect", "/connect/start/x", "/", ""] {
+            assert!(
+                matches!(
+                    read(path, json!({"ticket": "t"}), json!({})),
+                    Err(Problem::NoSuchPage)
+                ),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (path, query, missing) in [
+            ("/connect/start", json!({}), "ticket"),
+            ("/connect/start", json!({"ticket": ""}), "ticket"),
+            (
+                "/connect/start",
+                json!({"ticket": "x".repeat(5_000)}),
+                "ticket",
+            ),
+            ("/connect/callback", json!({"state": "s"}), "code"),
+            ("/connect/callback", json!({"code": "c"}), "state"),
+            (
+                "/connect/callback",
+                json!({"error": "access_denied"}),
+                "state",
+            ),
+        ] {
+            let problem = read(path, query, json!({})).unwrap_err();
+            assert!(
+                matches!(problem, Problem::Missing(name) if name == missing),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn cookie_of_this_state_is_found_wherever_the_gateway_puts_it() {
+        let query = json!({"code": "c", "state": "abc"});
+        for extra in [
+            json!({"cookies": ["other=1", "__Host-connect-abc=secret"]}),
+            json!({"headers": {"cookie": "other=1; __Host-connect-abc=secret"}}),
+        ] {
+            let Ok(Request::Callback { browser, .. }) =
+                read("/connect/callback", query.clone(), extra)
+            else {
+                panic!()
+            };
+            assert_eq!(browser.unwrap().expose_secret(), "secret");
+        }
+        let extra = json!({"cookies": ["__Host-connect-abd=secret", "x__Host-connect-abc=secret"]});
+        let Ok(Request::Callback { browser, .. }) = read("/connect/callback", query, extra) else {
+            panic!()
+        };
+        assert!(browser.is_none());
+    }
+}
