@@ -5,12 +5,14 @@ mod endpoints;
 mod events;
 mod runs;
 mod schema;
+mod tokens;
 mod workflows;
 
 use clap::Subcommand;
 
 use crate::error::Error;
 use crate::output::Output;
+use crate::stack::Target;
 
 /// How a command ended that did what it was told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub(crate) enum Command {
     /// Send events, and see what was decided about them
     #[command(subcommand)]
     Events(events::Command),
+    /// Give and take the tokens with which the management API is called
+    #[command(subcommand)]
+    Tokens(tokens::Command),
     /// Print the JSON Schema of definitions
     Schema {
         /// Of what
@@ -47,13 +52,18 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) async fn run(&self, stack: &str, output: &mut Output<'_>) -> Result<Ending, Error> {
+    pub(crate) async fn run(
+        &self,
+        target: &Target,
+        output: &mut Output<'_>,
+    ) -> Result<Ending, Error> {
         match self {
-            Self::Workflows(command) => command.run(stack, output).await,
-            Self::Endpoints(command) => command.run(stack, output).await,
-            Self::Accounts(command) => command.run(stack, output).await,
-            Self::Runs(command) => command.run(stack, output).await,
-            Self::Events(command) => command.run(stack, output).await,
+            Self::Workflows(command) => command.run(target, output).await,
+            Self::Endpoints(command) => command.run(target, output).await,
+            Self::Accounts(command) => command.run(target, output).await,
+            Self::Runs(command) => command.run(target, output).await,
+            Self::Events(command) => command.run(target, output).await,
+            Self::Tokens(command) => command.run(target, output).await,
             Self::Schema { kind } => schema::print(*kind, output),
         }
     }

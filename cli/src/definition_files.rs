@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use domain::definition;
+use management::FieldProblem;
 use serde_json::Value;
 
 use crate::error::{Error, Problem};
@@ -53,7 +54,7 @@ pub(crate) fn load<T>(
                 Ok(definition) => found.push(Located { place, definition }),
                 Err(list) => problems.extend(list.into_iter().map(|problem| Problem {
                     place: place.clone(),
-                    problem,
+                    problem: problem.into(),
                 })),
             }
         }
@@ -78,7 +79,7 @@ pub(crate) fn load<T>(
 fn whole(place: String, problem: String) -> Problem {
     Problem {
         place,
-        problem: definition::Problem {
+        problem: FieldProblem {
             path: String::new(),
             problem,
         },

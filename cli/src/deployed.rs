@@ -2,34 +2,53 @@
 
 use std::collections::BTreeMap;
 
+use accounts::{Accounts, Vendors};
+use management::{Management, Names};
 use startup::AwsConfig;
 
 use crate::error::Error;
-use crate::secrets::Secrets;
 
 /// A stack and the configuration with which its parts are called.
 pub(crate) struct Deployed {
     aws: AwsConfig,
-    stack: Stack,
+    outputs: Outputs,
 }
 
 /// What the stack says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Stack {
-    name: String,
-    outputs: BTreeMap<String, String>,
+struct Outputs {
+    stack: String,
+    values: BTreeMap<String, String>,
 }
 
-impl Stack {
+impl Outputs {
     fn required(&self, output: &'static str) -> Result<&str, Error> {
         self.optional(output).ok_or_else(|| Error::NoOutput {
-            stack: self.name.clone(),
+            stack: self.stack.clone(),
             output,
         })
     }
 
+    fn names(&self) -> Result<Names, Error> {
+        let text = |output| self.required(output).map(str::to_owned);
+        Ok(Names {
+            endpoints_table: text("EndpointsTable")?,
+            accounts_table: text("AccountsTable")?,
+            workflows_table: text("WorkflowsTable")?,
+            runs_table: text("RunsTable")?,
+            events_table: text("EventsTable")?,
+            event_bus: text("EventBusName")?,
+            secret_prefix: text("SecretPrefix")?,
+            kms_key: self.optional("SecretsKmsKey").map(str::to_owned),
+            public_url: match self.optional("PublicUrl") {
+                Some(url) => url.to_owned(),
+                None => text("ApiUrl")?,
+            },
+        })
+    }
+
     fn optional(&self, output: &str) -> Option<&str> {
-        self.outputs
+        self.values
             .get(output)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
@@ -61,7 +80,7 @@ impl Deployed {
             Err(error) => return Err(Error::aws(ATTEMPTED)(error)),
         };
         let stack = answer.stacks().first().ok_or_else(no_stack)?;
-        let outputs = stack
+        let values = stack
             .outputs()
             .iter()
             .filter_map(|output| {
@@ -72,77 +91,54 @@ impl Deployed {
             })
             .collect();
         Ok(Self {
-            stack: Stack {
-                name: name.to_owned(),
-                outputs,
+            outputs: Outputs {
+                stack: name.to_owned(),
+                values,
             },
             aws,
         })
     }
 
-    pub(crate) fn workflows(&self) -> Result<store::Workflows, Error> {
-        let table = self.stack.required("WorkflowsTable")?.to_owned();
-        Ok(store::Workflows::new(self.dynamodb(), table))
+    /// What can be done with the stack.
+    pub(crate) fn management(&self) -> Result<Management, Error> {
+        let names = self.outputs.names()?;
+        let config = accounts::Config {
+            accounts_table: names.accounts_table.clone(),
+            connects_table: self
+                .outputs
+                .optional("ConnectsTable")
+                .unwrap_or_default()
+                .to_owned(),
+            event_bus: names.event_bus.clone(),
+            secret_prefix: names.secret_prefix.clone(),
+            secrets_kms_key: names.kms_key.clone(),
+            public_url: names.public_url.clone(),
+        };
+        let vendors = Vendors::from_vars(vendor_http::Client::new()?, |name| {
+            let output = match name {
+                "SERVICENOW_URL" => "ServiceNowUrl",
+                "ZENDESK_URL" => "ZendeskUrl",
+                _ => return None,
+            };
+            self.outputs.optional(output).map(str::to_owned)
+        })?;
+        let accounts = Accounts::new(&self.aws, config, vendors, process()?);
+        Ok(Management::new(&self.aws, names, accounts))
     }
 
-    pub(crate) fn endpoints(&self) -> Result<store::Endpoints, Error> {
-        let table = self.stack.required("EndpointsTable")?.to_owned();
-        Ok(store::Endpoints::new(self.dynamodb(), table))
+    /// The tokens of the management API.
+    pub(crate) fn tokens(&self) -> Result<access::Tokens, Error> {
+        let table = self.outputs.required("TokensTable")?.to_owned();
+        let rows = store::Tokens::new(store::Client::new(&self.aws), table);
+        Ok(access::Tokens::new(rows))
     }
+}
 
-    pub(crate) fn account_rows(&self) -> Result<store::Accounts, Error> {
-        let table = self.stack.required("AccountsTable")?.to_owned();
-        Ok(store::Accounts::new(self.dynamodb(), table))
-    }
-
-    /// The accounts with their secrets.
-    pub(crate) fn accounts(&self) -> Result<accounts::Accounts, Error> {
-        Ok(accounts::Accounts::new(
-            self.account_rows()?,
-            accounts::Client::new(&self.aws),
-            self.stack.required("SecretPrefix")?.to_owned(),
-        ))
-    }
-
-    pub(crate) fn runs(&self) -> Result<store::Runs, Error> {
-        let table = self.stack.required("RunsTable")?.to_owned();
-        Ok(store::Runs::new(self.dynamodb(), table))
-    }
-
-    pub(crate) fn events(&self) -> Result<store::Events, Error> {
-        let table = self.stack.required("EventsTable")?.to_owned();
-        Ok(store::Events::new(self.dynamodb(), table))
-    }
-
-    pub(crate) fn secrets(&self) -> Result<Secrets, Error> {
-        Ok(Secrets::new(
-            aws_sdk_secretsmanager::Client::new(&self.aws),
-            self.stack.required("SecretPrefix")?.to_owned(),
-            self.secrets_kms_key().map(str::to_owned),
-        ))
-    }
-
-    /// The key that secrets are encrypted with; `None` means the account's own.
-    pub(crate) fn secrets_kms_key(&self) -> Option<&str> {
-        self.stack.optional("SecretsKmsKey")
-    }
-
-    pub(crate) fn eventbridge(&self) -> aws_sdk_eventbridge::Client {
-        aws_sdk_eventbridge::Client::new(&self.aws)
-    }
-
-    pub(crate) fn event_bus(&self) -> Result<&str, Error> {
-        self.stack.required("EventBusName")
-    }
-
-    /// The address of the HTTP API.
-    pub(crate) fn api_url(&self) -> Result<&str, Error> {
-        self.stack.required("ApiUrl")
-    }
-
-    fn dynamodb(&self) -> store::Client {
-        store::Client::new(&self.aws)
-    }
+/// A name that no other process has: renewals of tokens are claimed under it.
+fn process() -> Result<String, Error> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(Error::NoRandomness)?;
+    Ok(format!("cli-{}", hex::encode(random)))
 }
 
 /// CloudFormation has no error of its own for a stack that is not there.
@@ -159,21 +155,50 @@ mod tests {
 
     #[test]
     fn missing_and_empty_outputs_are_named() {
-        let stack = Stack {
-            name: "demo".to_owned(),
-            outputs: BTreeMap::from([
+        let outputs = Outputs {
+            stack: "demo".to_owned(),
+            values: BTreeMap::from([
                 ("ApiUrl".to_owned(), "https://api.example.com".to_owned()),
                 ("SecretsKmsKey".to_owned(), String::new()),
             ]),
         };
-        assert_eq!(stack.required("ApiUrl").unwrap(), "https://api.example.com");
-        assert_eq!(stack.optional("SecretsKmsKey"), None);
-        let error = stack.required("RunsTable").unwrap_err().to_string();
+        assert_eq!(
+            outputs.required("ApiUrl").unwrap(),
+            "https://api.example.com"
+        );
+        assert_eq!(outputs.optional("SecretsKmsKey"), None);
+        assert!(outputs.names().is_err());
+        let error = outputs.required("RunsTable").unwrap_err().to_string();
         assert!(
             error.contains("`demo`")
                 && error.contains("`RunsTable`")
                 && error.contains("deployed again"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn people_are_sent_to_the_public_address_where_there_is_one() {
+        let names = |public_url: Option<&str>| {
+            let mut values: BTreeMap<String, String> = [
+                "EndpointsTable",
+                "AccountsTable",
+                "WorkflowsTable",
+                "RunsTable",
+                "EventsTable",
+                "EventBusName",
+                "SecretPrefix",
+                "ApiUrl",
+            ]
+            .map(|output| (output.to_owned(), output.to_lowercase()))
+            .into();
+            values.extend(public_url.map(|url| ("PublicUrl".to_owned(), url.to_owned())));
+            let stack = "demo".to_owned();
+            Outputs { stack, values }.names().unwrap()
+        };
+        assert_eq!(names(None).public_url, "apiurl");
+        assert_eq!(names(None).event_bus, "eventbusname");
+        let public = names(Some("https://loop.example.com"));
+        assert_eq!(public.public_url, "https://loop.example.com");
     }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
-use domain::definition;
-use domain::{AccountName, EndpointName, EventKey, RunId, TaskName, Vendor, WorkflowId};
+use domain::{EventKey, RunId, Vendor};
+use management::{ErrorKind, FieldProblem, ProblemDetails};
 
 /// A command that did not do what it was told to. Nothing here holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +31,26 @@ pub(crate) enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("the bus refused a message: {code}; run the same command again")]
-    BusRefused { code: String },
+    #[error(transparent)]
+    Management(#[from] management::Error),
+    #[error("{}", Refusal(.0))]
+    Api(ProblemDetails),
+    #[error("the API answered with something else than closedloop's management API would: {0}")]
+    NotTheApi(String),
+    #[error("CLOSEDLOOP_TOKEN is not set: over the API at {0} a token is needed")]
+    NoToken(String),
+    #[error("CLOSEDLOOP_TOKEN cannot be sent in a header")]
+    UnusableToken(#[source] vendor_http::UnusableToken),
+    #[error("{0} needs AWS credentials: without --api, or without CLOSEDLOOP_TOKEN, they are used")]
+    NeedsAws(&'static str),
+    #[error("the stack's own settings cannot be used")]
+    Settings(#[from] startup::ConfigError),
     #[error(transparent)]
     Table(#[from] store::Error),
-    #[error(transparent)]
-    Account(#[from] accounts::Error),
+    #[error("the token cannot be made: {0}")]
+    Token(#[source] access::CreateError),
+    #[error("there is no token `{0}`")]
+    UnknownToken(String),
     #[error("{}", ProblemList(.0))]
     Definitions(Vec<Problem>),
     #[error("{} cannot be read", path.display())]
@@ -53,42 +67,12 @@ pub(crate) enum Error {
     Output(#[source] io::Error),
     #[error("the definition cannot be written as YAML: {0}")]
     Yaml(String),
-    #[error("there is no workflow `{0}`")]
-    UnknownWorkflow(WorkflowId),
-    #[error("there is no endpoint `{0}`: apply it with `endpoints apply`")]
-    UnknownEndpoint(EndpointName),
-    #[error("there is no account `{0}`")]
-    UnknownAccount(AccountName),
-    #[error("there is no run `{0}`: it has expired, or belongs to another stack")]
-    UnknownRun(RunId),
-    #[error(
-        "there is no event `{0}`: it has not been evaluated yet, has expired, or belongs to another stack"
-    )]
-    UnknownEvent(EventKey),
-    #[error(
-        "the account `{account}` is used by {}: delete or change them first, or use --force",
-        Listed("workflow", .workflows)
-    )]
-    AccountInUse {
-        account: AccountName,
-        workflows: Vec<WorkflowId>,
-    },
-    #[error(
-        "the account `{account}` is a {found} account: delete it first, or choose another name"
-    )]
-    OtherVendor { account: AccountName, found: Vendor },
-    #[error("the instance cannot be used")]
-    Instance(#[source] vendor_http::BaseUrlError),
-    #[error("a {vendor} account has no API token: use --basic or --bearer")]
+    #[error("a {vendor} account has no API token: use --basic, --bearer or --client-credentials")]
     NoApiToken { vendor: Vendor },
-    #[error("the endpoint `{0}` verifies nothing, so it has no secret")]
-    NoSecretNeeded(EndpointName),
-    #[error("the secret `{id}` is missing: put it with `endpoints put-secret`")]
-    NoSecret { id: String },
     #[error(
-        "the secret `{id}` cannot be read: expected a JSON object with the texts `current` and, while it is being replaced, `previous`"
+        "an OAuth client has a secret, or it is a public one: add --client-secret-stdin and pipe the secret in, or add --public"
     )]
-    UnreadableSecret { id: String },
+    ClientKind,
     #[error("the secret does not fit the endpoint's verification")]
     UnfitSecret(#[source] webhook_signature::SigningError),
     #[error("no random bytes could be had: {0}")]
@@ -115,15 +99,6 @@ pub(crate) enum Error {
         after.as_secs()
     )]
     NotEnded { run: RunId, after: Duration },
-    #[error("the run {0} succeeded: there is nothing to try again")]
-    NothingFailed(RunId),
-    #[error("the run {run} would fail again at once, so nothing was changed: {}", reasons.join("; "))]
-    WouldFailAgain { run: RunId, reasons: Vec<String> },
-    #[error(
-        "the run {run} cannot be tried again, so nothing was changed: its event has expired, and without it the input of {} cannot be filled in",
-        Listed("task", .waiting)
-    )]
-    EventExpired { run: RunId, waiting: Vec<TaskName> },
 }
 
 impl Error {
@@ -138,6 +113,32 @@ impl Error {
             source: Box::new(error),
         }
     }
+
+    /// Whether what was asked for is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        let is_missing = |problem: &ProblemDetails| problem.status == ErrorKind::NotFound.status();
+        matches!(self, Self::Management(error) if error.kind() == ErrorKind::NotFound)
+            || matches!(self, Self::Api(problem) if is_missing(problem))
+    }
+}
+
+/// A refusal with every field that it names, each once.
+struct Refusal<'a>(&'a ProblemDetails);
+
+impl fmt::Display for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(problem) = self;
+        if problem.detail.is_empty() {
+            write!(f, "{} (status {})", problem.title, problem.status)?;
+        } else {
+            f.write_str(&problem.detail)?;
+        }
+        problem
+            .errors
+            .iter()
+            .filter(|field| !problem.detail.contains(&field.to_string()))
+            .try_for_each(|field| write!(f, "\n  {field}"))
+    }
 }
 
 /// What is wrong in one place of one file.
@@ -145,7 +146,7 @@ impl Error {
 pub(crate) struct Problem {
     /// The file, and which document of it when there are several.
     pub(crate) place: String,
-    pub(crate) problem: definition::Problem,
+    pub(crate) problem: FieldProblem,
 }
 
 struct ProblemList<'a>(&'a [Problem]);
@@ -163,18 +164,32 @@ impl fmt::Display for ProblemList<'_> {
     }
 }
 
-/// What they are, and their names.
-struct Listed<'a, T>(&'static str, &'a [T]);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<T: fmt::Display> fmt::Display for Listed<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(what, names) = self;
-        let plural = if names.len() == 1 { "" } else { "s" };
-        write!(f, "the {what}{plural} ")?;
-        for (index, name) in names.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(f, "{comma}`{name}`")?;
+    #[test]
+    fn refusal_of_the_api_names_every_field_once() {
+        let field = |path: &str| FieldProblem {
+            path: path.to_owned(),
+            problem: "no".to_owned(),
+        };
+        let problem = |detail: &str| {
+            let detail = detail.to_owned();
+            ProblemDetails {
+                errors: vec![field("a"), field("b")],
+                ..ProblemDetails::new("invalid", "Invalid", 422, detail)
+            }
+        };
+        for (detail, expected) in [
+            (
+                "there are 2 problems\n  a: no\n  b: no",
+                "there are 2 problems\n  a: no\n  b: no",
+            ),
+            ("it cannot be used", "it cannot be used\n  a: no\n  b: no"),
+            ("", "Invalid (status 422)\n  a: no\n  b: no"),
+        ] {
+            assert_eq!(Error::Api(problem(detail)).to_string(), expected);
         }
-        Ok(())
     }
 }

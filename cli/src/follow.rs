@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use domain::{EventKey, Run, RunId, RunState, TaskRun};
-use store::{EventRecord, Events, Runs};
+use domain::{EventKey, RunId, RunState};
+use management::{EventDetail, RunDetail};
 use tokio::time::{Instant, sleep};
 
 use crate::error::Error;
 use crate::output::Output;
 use crate::report;
+use crate::stack::Stack;
 
 /// Until when to wait; `None` waits for ever.
 #[derive(Debug, Clone, Copy)]
@@ -44,13 +45,15 @@ impl Patience {
 
 /// Waits until an event that was accepted has been evaluated.
 pub(crate) async fn evaluated(
-    events: &Events,
+    stack: &Stack,
     key: &EventKey,
     patience: Patience,
-) -> Result<EventRecord, Error> {
+) -> Result<EventDetail, Error> {
     loop {
-        if let Some(record) = events.get(key).await? {
-            return Ok(record);
+        match stack.event(key, None).await {
+            Ok(detail) => return Ok(detail),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
         }
         patience.wait().await.map_err(|after| Error::NotEvaluated {
             event: key.clone(),
@@ -61,25 +64,22 @@ pub(crate) async fn evaluated(
 
 /// Waits until a run has ended, telling meanwhile what changes.
 pub(crate) async fn ended(
-    runs: &Runs,
+    stack: &Stack,
     id: &RunId,
     patience: Patience,
     output: &mut Output<'_>,
-) -> Result<(Run, Vec<TaskRun>), Error> {
+) -> Result<RunDetail, Error> {
     let mut seen = Vec::new();
     loop {
-        let (run, tasks) = runs
-            .get(id)
-            .await?
-            .ok_or_else(|| Error::UnknownRun(id.clone()))?;
-        for line in report::run::changes(&seen, &tasks) {
+        let detail = stack.run(id).await?;
+        for line in report::run::changes(&seen, &detail.tasks) {
             let now = report::time(startup::now());
             output.progress(format_args!("{now}  {line}"))?;
         }
-        if run.state != RunState::Running {
-            return Ok((run, tasks));
+        if detail.run.state != RunState::Running {
+            return Ok(detail);
         }
-        seen = tasks;
+        seen = detail.tasks;
         patience.wait().await.map_err(|after| Error::NotEnded {
             run: id.clone(),
             after,

@@ -1,7 +1,8 @@
 //! `closedloop`, the command line of a deployed stack: it applies definitions, connects accounts, sends
 //! events, and shows what ran and why.
 
-mod bus;
+mod address;
+mod api;
 mod commands;
 mod definition_files;
 mod deployed;
@@ -9,10 +10,9 @@ mod error;
 mod follow;
 mod output;
 mod report;
-mod retry;
 mod secret_input;
-mod secrets;
 mod signing;
+mod stack;
 
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
@@ -22,11 +22,15 @@ use clap::Parser;
 
 use crate::commands::{Command, Ending};
 use crate::output::Output;
+use crate::stack::Target;
 
 /// Works with a deployed closedloop stack.
 ///
 /// Region and credentials come from where the AWS command line takes them: the environment, a profile
 /// (`AWS_PROFILE`), single sign-on. `AWS_ENDPOINT_URL` is honoured.
+///
+/// Without AWS credentials: --api (or `CLOSEDLOOP_API_URL`) is the address of the stack's API, and
+/// `CLOSEDLOOP_TOKEN` a token for it. When both are there, everything goes that way.
 #[derive(Debug, Parser)]
 #[command(name = "closedloop", version)]
 struct Cli {
@@ -39,6 +43,9 @@ struct Cli {
         value_name = "NAME"
     )]
     stack: String,
+    /// The address of the stack's API, to be called with the token in `CLOSEDLOOP_TOKEN` instead of AWS credentials
+    #[arg(long, global = true, value_name = "URL")]
+    api: Option<String>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
@@ -65,9 +72,15 @@ fn run(cli: &Cli) -> anyhow::Result<Ending> {
         .enable_all()
         .build()
         .context("the asynchronous runtime could not be started")?;
+    let target = Target::choose(
+        &cli.stack,
+        cli.api.clone(),
+        startup::variable("CLOSEDLOOP_API_URL"),
+        startup::variable("CLOSEDLOOP_TOKEN"),
+    )?;
     let mut stdout = io::stdout().lock();
     let mut output = Output::new(&mut stdout, cli.json);
-    Ok(runtime.block_on(cli.command.run(&cli.stack, &mut output))?)
+    Ok(runtime.block_on(cli.command.run(&target, &mut output))?)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -113,6 +126,13 @@ mod tests {
             "runs list --day yesterday",
             "workflows apply",
             "workflows show No_Slug",
+            "accounts connect zd --vendor zendesk --instance acme --client-id c --public --client-secret-stdin",
+            "accounts connect zd --vendor zendesk --instance acme --public",
+            "accounts rename zd",
+            "tokens create ci",
+            "tokens create ci --role king",
+            "tokens create ci --role admin --days 0",
+            "tokens revoke clt_1",
         ] {
             let words = std::iter::once("closedloop").chain(arguments.split(' '));
             assert!(Cli::try_parse_from(words).is_err(), "{arguments}");

@@ -2,8 +2,6 @@
 
 pub(crate) mod event;
 pub(crate) mod run;
-#[cfg(test)]
-pub(crate) mod samples;
 
 use std::fmt;
 

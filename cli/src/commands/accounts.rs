@@ -1,37 +1,60 @@
-use ::accounts::Credential;
 use clap::{Args, Subcommand, ValueEnum};
 use domain::{Account, AccountName, Vendor, WorkflowId};
+use management::{ConnectAccount, NewCredential, PutAccount, SecretPresence, Verification};
 use secrecy::SecretString;
 use serde_json::json;
-use vendor_http::BaseUrl;
 
 use super::{Ending, applied_line};
-use crate::deployed::Deployed;
 use crate::error::Error;
 use crate::output::Output;
 use crate::report::time;
 use crate::secret_input;
-use crate::secrets::Presence;
+use crate::stack::{Stack, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Connect an account, or replace its secret, which is read from standard input
+    /// Connect an account with a secret, or replace its secret, which is read from standard input
     Put {
         /// The name that workflows use
         name: AccountName,
-        /// Whose account it is
-        #[arg(long, value_enum)]
-        vendor: VendorName,
-        /// The account's address, or the first part of it: dev12345 of dev12345.service-now.com
-        #[arg(long, value_name = "NAME")]
-        instance: String,
+        #[command(flatten)]
+        place: Place,
         #[command(flatten)]
         proof: Proof,
+    },
+    /// Connect an account by OAuth: prints the address at which somebody agrees, in a browser
+    Connect {
+        /// The name that workflows use
+        name: AccountName,
+        #[command(flatten)]
+        place: Place,
+        /// The OAuth client that is registered at the vendor; the one that the account has when not given
+        #[arg(long, value_name = "ID")]
+        client_id: Option<String>,
+        #[command(flatten)]
+        client: ClientKind,
     },
     /// List the accounts
     List,
     /// Show an account, whether it has a secret, and what uses it
     Show {
+        /// The account
+        name: AccountName,
+    },
+    /// Ask the vendor whether an account's credentials work, and what they allow; exits with 1 when they do not work
+    Verify {
+        /// The account
+        name: AccountName,
+    },
+    /// Give an account another name; the old one goes on leading to it
+    Rename {
+        /// The account
+        old: AccountName,
+        /// Its name from now on
+        new: AccountName,
+    },
+    /// List the ticket fields of a Zendesk account, with what can be chosen
+    Fields {
         /// The account
         name: AccountName,
     },
@@ -43,6 +66,32 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
+}
+
+/// Where an account is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// Whose account it is
+    #[arg(long, value_enum)]
+    vendor: VendorName,
+    /// The account's address, or the first part of it: dev12345 of dev12345.service-now.com
+    #[arg(long, value_name = "NAME")]
+    instance: String,
+    /// Who looks after it
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+}
+
+/// Whether the OAuth client has a secret.
+#[derive(Debug, Clone, Args)]
+#[group(multiple = false)]
+pub(crate) struct ClientKind {
+    /// Read the client's secret from standard input
+    #[arg(long, requires = "client_id")]
+    client_secret_stdin: bool,
+    /// The client is a public one, without a secret
+    #[arg(long, requires = "client_id")]
+    public: bool,
 }
 
 /// The vendors by the names that the command line has for them.
@@ -74,206 +123,295 @@ pub(crate) struct Proof {
     /// An OAuth access token
     #[arg(long)]
     bearer: bool,
+    /// The secret of this OAuth client, which gets access tokens for itself
+    #[arg(long, value_name = "CLIENT_ID")]
+    client_credentials: Option<String>,
 }
 
 impl Proof {
-    fn with(&self, vendor: Vendor, secret: SecretString) -> Result<Credential, Error> {
-        match (&self.basic, &self.api_token) {
-            (Some(username), _) => Ok(Credential::Basic {
+    fn with(&self, vendor: Vendor, secret: SecretString) -> Result<NewCredential, Error> {
+        if let Some(username) = &self.basic {
+            return Ok(NewCredential::Basic {
                 username: username.clone(),
                 password: secret,
+            });
+        }
+        if let Some(client_id) = &self.client_credentials {
+            return Ok(NewCredential::OauthClientCredentials {
+                client_id: client_id.clone(),
+                client_secret: secret,
+            });
+        }
+        match (&self.api_token, vendor) {
+            (Some(email), Vendor::Zendesk) => Ok(NewCredential::ApiToken {
+                email: email.clone(),
+                token: secret,
             }),
-            (None, Some(email)) => match vendor {
-                Vendor::Zendesk => Ok(Credential::ApiToken {
-                    email: email.clone(),
-                    token: secret,
-                }),
-                Vendor::ServiceNow => Err(Error::NoApiToken { vendor }),
-            },
-            (None, None) => Ok(Credential::Bearer { token: secret }),
+            (Some(_), Vendor::ServiceNow) => Err(Error::NoApiToken { vendor }),
+            (None, _) => Ok(NewCredential::Bearer { token: secret }),
         }
     }
 }
 
 impl Command {
-    pub(crate) async fn run(&self, stack: &str, output: &mut Output<'_>) -> Result<Ending, Error> {
+    pub(crate) async fn run(
+        &self,
+        target: &Target,
+        output: &mut Output<'_>,
+    ) -> Result<Ending, Error> {
         match self {
-            Self::Put {
-                name,
-                vendor,
-                instance,
-                proof,
-            } => {
-                let vendor = Vendor::from(*vendor);
-                let account = Account {
-                    name: name.clone(),
-                    vendor,
-                    instance: label(vendor, instance)?,
-                    updated_at: startup::now(),
-                };
+            Self::Put { name, place, proof } => {
+                let vendor = Vendor::from(place.vendor);
                 // Before the secret is asked for.
                 proof.with(vendor, SecretString::default())?;
-                let credential = proof.with(vendor, secret_input::read()?)?;
-                put(&Deployed::find(stack).await?, &account, &credential, output).await?;
+                let request = PutAccount {
+                    vendor,
+                    instance: place.instance.clone(),
+                    owner: place.owner.clone(),
+                    credential: proof.with(vendor, secret_input::read()?)?,
+                };
+                put(&target.open().await?, name, request, output).await?;
             }
-            Self::List => list(&Deployed::find(stack).await?, output).await?,
-            Self::Show { name } => show(&Deployed::find(stack).await?, name, output).await?,
+            Self::Connect {
+                name,
+                place,
+                client_id,
+                client,
+            } => {
+                if client_id.is_some() && !client.client_secret_stdin && !client.public {
+                    return Err(Error::ClientKind);
+                }
+                let client_secret = if client.client_secret_stdin {
+                    Some(secret_input::read()?)
+                } else {
+                    None
+                };
+                let request = ConnectAccount {
+                    vendor: place.vendor.into(),
+                    instance: place.instance.clone(),
+                    owner: place.owner.clone(),
+                    client_id: client_id.clone(),
+                    client_secret,
+                };
+                connect(&target.open().await?, name, request, output).await?;
+            }
+            Self::List => list(&target.open().await?, output).await?,
+            Self::Show { name } => show(&target.open().await?, name, output).await?,
+            Self::Verify { name } => {
+                let verification = target.open().await?.verify_account(name).await?;
+                tell_verified(name, &verification, output)?;
+                if !verification.works {
+                    return Ok(Ending::Bad);
+                }
+            }
+            Self::Rename { old, new } => rename(&target.open().await?, old, new, output).await?,
+            Self::Fields { name } => fields(&target.open().await?, name, output).await?,
             Self::Delete { name, force } => {
-                delete(&Deployed::find(stack).await?, name, *force, output).await?;
+                target.open().await?.delete_account(name, *force).await?;
+                output.text(applied_line("deleted", name.as_str(), ""))?;
             }
         }
         Ok(Ending::Good)
     }
 }
 
-/// The account's own part of its address.
-fn label(vendor: Vendor, instance: &str) -> Result<String, Error> {
-    let (template, variable) = match vendor {
-        Vendor::ServiceNow => ("https://{instance}.service-now.com", "instance"),
-        Vendor::Zendesk => ("https://{subdomain}.zendesk.com", "subdomain"),
-    };
-    BaseUrl::parse(template, variable, instance)
-        .map(|base| base.label().to_owned())
-        .map_err(Error::Instance)
-}
-
 async fn put(
-    deployed: &Deployed,
-    account: &Account,
-    credential: &Credential,
+    stack: &Stack,
+    name: &AccountName,
+    request: PutAccount,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let name = &account.name;
-    let before = deployed.account_rows()?.get(name).await?;
-    if let Some(before) = before
-        .as_ref()
-        .filter(|before| before.vendor != account.vendor)
-    {
-        return Err(Error::OtherVendor {
-            account: name.clone(),
-            found: before.vendor,
-        });
-    }
-    let secrets = deployed.secrets()?;
-    let id = secrets.account_id(account);
-    // A secret that was deleted lately is in the way of a new one.
-    if secrets.presence(&id).await? == Presence::Deleted {
-        secrets.restore(&id).await?;
-    }
-    deployed
-        .accounts()?
-        .put(account, credential, deployed.secrets_kms_key())
-        .await?;
-    let done = if before.is_some() {
-        "updated"
-    } else {
-        "created"
-    };
+    let applied = stack.put_account(name, request).await?;
+    let account = &applied.account;
     let note = format!(" ({} account {})", account.vendor, account.instance);
-    output.text(applied_line(done, name.as_str(), &note))
+    output.text(applied_line(applied.done.as_str(), name.as_str(), &note))
 }
 
-async fn list(deployed: &Deployed, output: &mut Output<'_>) -> Result<(), Error> {
-    let accounts = deployed.account_rows()?.list().await?;
+async fn connect(
+    stack: &Stack,
+    name: &AccountName,
+    request: ConnectAccount,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    let connect = stack.connect_account(name, request).await?;
+    if output.wants_json() {
+        return output.json(&connect);
+    }
+    output.text(format_args!(
+        "Register this redirect URL with the OAuth client at the vendor, unless it is there already:\n  {}\n\
+         Open this address in a browser, signed in at the vendor as whoever the account is to be (until {}):\n  {}\n\
+         `closedloop accounts show {name}` tells when it is connected.",
+        connect.redirect_uri,
+        time(connect.expires_at),
+        connect.url
+    ))
+}
+
+async fn list(stack: &Stack, output: &mut Output<'_>) -> Result<(), Error> {
+    let accounts = stack.accounts().await?.items;
     if output.wants_json() {
         return output.json(&accounts);
     }
     if accounts.is_empty() {
-        return output.text("There is no account yet: connect one with `accounts put`.");
+        return output.text(
+            "There is no account yet: connect one with `accounts connect` or `accounts put`.",
+        );
     }
-    let rows: Vec<Vec<String>> = accounts
-        .iter()
-        .map(|account| {
-            vec![
-                account.name.to_string(),
-                account.vendor.to_string(),
-                account.instance.clone(),
-                time(account.updated_at),
-            ]
-        })
+    let mut rows = vec![
+        [
+            "name", "vendor", "instance", "kind", "state", "owner", "updated", "verified", "used",
+            "problem",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    rows.extend(accounts.iter().map(row));
+    output.table(&rows)
+}
+
+fn row(account: &Account) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    vec![
+        account.name.to_string(),
+        account.vendor.to_string(),
+        account.instance.clone(),
+        account.kind.to_string(),
+        account.state.to_string(),
+        or_dash(account.owner.clone()),
+        time(account.updated_at),
+        or_dash(account.verified_at.map(time)),
+        or_dash(account.used_at.map(time)),
+        account
+            .problem
+            .as_ref()
+            .map(|problem| problem.replace('\n', " "))
+            .unwrap_or_default(),
+    ]
+}
+
+async fn show(stack: &Stack, name: &AccountName, output: &mut Output<'_>) -> Result<(), Error> {
+    let detail = stack.account(name).await?;
+    let account = detail.account;
+    if output.wants_json() {
+        let stored = matches!(detail.secret, SecretPresence::Stored { .. });
+        return output.json(&json!({
+            "account": account, "secret": if stored { "stored" } else { "missing" },
+            "workflows": detail.workflows,
+        }));
+    }
+    let secret = match detail.secret {
+        SecretPresence::Stored {
+            changed_at: Some(at),
+        } => format!("stored, changed {}", time(at)),
+        SecretPresence::Stored { changed_at: None } => "stored".to_owned(),
+        SecretPresence::Missing | SecretPresence::NotNeeded => {
+            "missing: put it with `accounts put`".to_owned()
+        }
+    };
+    let users: Vec<&str> = detail.workflows.iter().map(WorkflowId::as_str).collect();
+    let users = if users.is_empty() {
+        "no workflow".to_owned()
+    } else {
+        users.join(", ")
+    };
+    let never = || "never".to_owned();
+    let rows = [
+        ("account", Some(account.name.to_string())),
+        ("vendor", Some(account.vendor.to_string())),
+        ("instance", Some(account.instance)),
+        ("kind", Some(account.kind.to_string())),
+        ("state", Some(account.state.to_string())),
+        ("problem", account.problem),
+        ("owner", account.owner),
+        ("updated", Some(time(account.updated_at))),
+        (
+            "verified",
+            Some(account.verified_at.map_or_else(never, time)),
+        ),
+        ("used", Some(account.used_at.map_or_else(never, time))),
+        ("secret", Some(secret)),
+        ("used by", Some(users)),
+    ];
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .filter_map(|(name, value)| Some(vec![name.to_owned(), value?]))
         .collect();
     output.table(&rows)
 }
 
-async fn show(
-    deployed: &Deployed,
+fn tell_verified(
     name: &AccountName,
+    verification: &Verification,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let account = find(deployed, name).await?;
-    let secrets = deployed.secrets()?;
-    let presence = secrets.presence(&secrets.account_id(&account)).await?;
-    let users = users(deployed, name).await?;
     if output.wants_json() {
-        let stored = matches!(presence, Presence::Stored { .. });
-        return output.json(&json!({
-            "account": account, "secret": if stored { "stored" } else { "missing" }, "workflows": users,
-        }));
+        return output.json(verification);
     }
-    let secret = match presence {
-        Presence::Stored {
-            changed_at: Some(at),
-        } => format!("stored, changed {}", time(at)),
-        Presence::Stored { changed_at: None } => "stored".to_owned(),
-        Presence::Deleted | Presence::Missing => "missing: put it with `accounts put`".to_owned(),
+    let outcome = match (
+        verification.works,
+        &verification.user,
+        &verification.problem,
+    ) {
+        (true, Some(user), _) => format!("{name} works, as {user}"),
+        (true, None, _) => format!("{name} works"),
+        (false, _, Some(problem)) => format!("{name} does not work: {problem}"),
+        (false, _, None) => format!("{name} does not work"),
     };
-    let users: Vec<&str> = users.iter().map(WorkflowId::as_str).collect();
-    let rows = [
-        ("account", account.name.to_string()),
-        ("vendor", account.vendor.to_string()),
-        ("instance", account.instance),
-        ("updated", time(account.updated_at)),
-        ("secret", secret),
-        (
-            "used by",
-            if users.is_empty() {
-                "no workflow".to_owned()
-            } else {
-                users.join(", ")
-            },
-        ),
-    ];
-    output.table(&rows.map(|(name, value)| vec![name.to_owned(), value]))
+    output.text(outcome)?;
+    for check in &verification.checks {
+        let mark = match check.allowed {
+            Some(true) => "✓",
+            Some(false) => "✗",
+            None => "?",
+        };
+        output.text(format_args!("  {mark} {}: {}", check.what, check.answer))?;
+    }
+    Ok(())
 }
 
-async fn find(deployed: &Deployed, name: &AccountName) -> Result<Account, Error> {
-    deployed
-        .account_rows()?
-        .get(name)
-        .await?
-        .ok_or_else(|| Error::UnknownAccount(name.clone()))
-}
-
-/// The workflows with a task that uses the account.
-async fn users(deployed: &Deployed, account: &AccountName) -> Result<Vec<WorkflowId>, Error> {
-    let workflows = deployed.workflows()?.list().await?;
-    Ok(workflows
-        .into_iter()
-        .map(|stored| stored.workflow)
-        .filter(|workflow| workflow.tasks.iter().any(|task| task.account == *account))
-        .map(|workflow| workflow.id)
-        .collect())
-}
-
-async fn delete(
-    deployed: &Deployed,
-    name: &AccountName,
-    force: bool,
+async fn rename(
+    stack: &Stack,
+    old: &AccountName,
+    new: &AccountName,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let account = find(deployed, name).await?;
-    let workflows = users(deployed, name).await?;
-    if !workflows.is_empty() && !force {
-        return Err(Error::AccountInUse {
-            account: name.clone(),
-            workflows,
-        });
+    let renamed = stack.rename_account(old, new).await?;
+    if output.wants_json() {
+        return output.json(&renamed);
     }
-    // The row goes last: without it nobody would know of a secret that is left.
-    let secrets = deployed.secrets()?;
-    secrets.delete(&secrets.account_id(&account)).await?;
-    deployed.account_rows()?.delete(name).await?;
-    output.text(applied_line("deleted", name.as_str(), ""))
+    output.text(applied_line("renamed", old.as_str(), &format!(" to {new}")))?;
+    if renamed.workflows.is_empty() {
+        return Ok(());
+    }
+    let workflows: Vec<&str> = renamed.workflows.iter().map(WorkflowId::as_str).collect();
+    output.text(format_args!(
+        "An old name, which goes on working, is still used by {}.",
+        workflows.join(", ")
+    ))
+}
+
+async fn fields(stack: &Stack, name: &AccountName, output: &mut Output<'_>) -> Result<(), Error> {
+    let fields = stack.ticket_fields(name).await?.items;
+    if output.wants_json() {
+        return output.json(&fields);
+    }
+    let rows: Vec<Vec<String>> = fields
+        .into_iter()
+        .map(|field| {
+            let options: Vec<String> = field
+                .options
+                .into_iter()
+                .map(|option| format!("{} ({})", option.value, option.name))
+                .collect();
+            vec![
+                field.id.to_string(),
+                field.title,
+                field.kind,
+                options.join(", "),
+            ]
+        })
+        .collect();
+    output.table(&rows)
 }
 
 #[cfg(test)]
@@ -281,46 +419,69 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pasted_addresses_give_the_instance() {
-        for (vendor, pasted, expected) in [
-            (Vendor::ServiceNow, "dev12345", Some("dev12345")),
-            (
-                Vendor::ServiceNow,
-                "https://Dev12345.service-now.com/nav_to.do?uri=x",
-                Some("dev12345"),
-            ),
-            (Vendor::Zendesk, "acme.zendesk.com", Some("acme")),
-            (Vendor::Zendesk, "acme.service-now.com", None),
-            (Vendor::Zendesk, "evil.com", None),
-            (Vendor::Zendesk, "", None),
-        ] {
-            assert_eq!(
-                label(vendor, pasted).ok().as_deref(),
-                expected,
-                "{vendor} {pasted}"
-            );
-        }
+    fn secret_becomes_the_kind_of_credential_that_was_named() {
+        let none = Proof {
+            basic: None,
+            api_token: None,
+            bearer: false,
+            client_credentials: None,
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let basic = Proof {
+            basic: text("u"),
+            ..none.clone()
+        };
+        let api_token = Proof {
+            api_token: text("a@b"),
+            ..none.clone()
+        };
+        let client = Proof {
+            client_credentials: text("c"),
+            ..none.clone()
+        };
+        let bearer = Proof {
+            bearer: true,
+            ..none
+        };
+        let kind = |vendor, proof: &Proof| match proof.with(vendor, "s".into()) {
+            Ok(NewCredential::Basic { username, .. }) => format!("basic {username}"),
+            Ok(NewCredential::ApiToken { email, .. }) => format!("token {email}"),
+            Ok(NewCredential::Bearer { .. }) => "bearer".to_owned(),
+            Ok(NewCredential::OauthClientCredentials { client_id, .. }) => {
+                format!("client {client_id}")
+            }
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(kind(Vendor::ServiceNow, &basic), "basic u");
+        assert_eq!(kind(Vendor::Zendesk, &api_token), "token a@b");
+        assert_eq!(kind(Vendor::Zendesk, &bearer), "bearer");
+        assert_eq!(kind(Vendor::ServiceNow, &client), "client c");
+        assert_eq!(
+            kind(Vendor::ServiceNow, &api_token),
+            "a servicenow account has no API token: use --basic, --bearer or --client-credentials"
+        );
     }
 
     #[test]
-    fn secret_becomes_the_kind_of_credential_that_was_named() {
-        let proof = |basic: Option<&str>, api_token: Option<&str>| Proof {
-            basic: basic.map(str::to_owned),
-            api_token: api_token.map(str::to_owned),
-            bearer: basic.is_none() && api_token.is_none(),
+    fn verification_tells_what_works_and_what_is_allowed() {
+        let told = |verification: serde_json::Value| {
+            let verification: Verification = serde_json::from_value(verification).unwrap();
+            let name = AccountName::parse("support").unwrap();
+            let mut written = Vec::new();
+            tell_verified(&name, &verification, &mut Output::new(&mut written, false)).unwrap();
+            String::from_utf8(written).unwrap()
         };
-        let kind = |vendor, proof: Proof| match proof.with(vendor, "s".into()) {
-            Ok(Credential::Basic { username, .. }) => format!("basic {username}"),
-            Ok(Credential::ApiToken { email, .. }) => format!("token {email}"),
-            Ok(Credential::Bearer { .. }) => "bearer".to_owned(),
-            Err(error) => error.to_string(),
-        };
-        assert_eq!(kind(Vendor::ServiceNow, proof(Some("u"), None)), "basic u");
-        assert_eq!(kind(Vendor::Zendesk, proof(None, Some("a@b"))), "token a@b");
-        assert_eq!(kind(Vendor::Zendesk, proof(None, None)), "bearer");
         assert_eq!(
-            kind(Vendor::ServiceNow, proof(None, Some("a@b"))),
-            "a servicenow account has no API token: use --basic or --bearer"
+            told(json!({"works": true, "user": "a@b (agent)", "checks": [
+                {"what": "read tickets", "allowed": true, "answer": "200"},
+                {"what": "read users", "allowed": false, "answer": "403"},
+                {"what": "read objects", "answer": "503"},
+            ]})),
+            "support works, as a@b (agent)\n  ✓ read tickets: 200\n  ✗ read users: 403\n  ? read objects: 503\n"
+        );
+        assert_eq!(
+            told(json!({"works": false, "problem": "wrong password", "checks": []})),
+            "support does not work: wrong password\n"
         );
     }
 }

@@ -1,22 +1,18 @@
 use std::path::PathBuf;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use clap::{Args, Subcommand};
 use domain::endpoint::Verification;
 use domain::{Endpoint, EndpointName, definition};
-use secrecy::{ExposeSecret, SecretString};
+use management::{SecretChange, SecretPresence, events_url};
 use serde_json::json;
-use webhook_signature::Secret;
 
 use super::{Ending, applied_line};
 use crate::definition_files::{Located, load};
-use crate::deployed::Deployed;
 use crate::error::Error;
 use crate::output::Output;
 use crate::report::time;
-use crate::secrets::{EndpointSecret, Presence};
-use crate::{secret_input, signing};
+use crate::secret_input;
+use crate::stack::{Stack, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -35,14 +31,14 @@ pub(crate) enum Command {
     /// List the endpoints
     List {
         #[command(flatten)]
-        api: Api,
+        api: ApiAddress,
     },
     /// Print an endpoint's definition, the URL for its sender, and whether it has a secret
     Show {
         /// The endpoint
         name: EndpointName,
         #[command(flatten)]
-        api: Api,
+        api: ApiAddress,
     },
     /// Remove an endpoint, and its secret unless another endpoint uses it
     Delete {
@@ -64,35 +60,28 @@ pub(crate) enum Command {
 
 /// Where the API is found.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Api {
-    /// The API's address, when it is not the stack's output `ApiUrl`
+pub(crate) struct ApiAddress {
+    /// The API's address, when it is not the one that the stack tells
     #[arg(long = "url", env = "CLOSEDLOOP_API_URL", value_name = "URL")]
-    pub(crate) url: Option<String>,
+    url: Option<String>,
 }
 
-impl Api {
-    /// The address to which an endpoint's events are posted.
-    pub(crate) fn events_url(
-        &self,
-        deployed: &Deployed,
-        endpoint: &EndpointName,
-    ) -> Result<String, Error> {
-        let base = match &self.url {
-            Some(url) => url,
-            None => deployed.api_url()?,
-        };
-        Ok(events_url(base, endpoint))
+impl ApiAddress {
+    /// The address to which an endpoint's events are posted; `told` is the one that the stack tells.
+    pub(crate) fn events_url(&self, endpoint: &EndpointName, told: String) -> String {
+        match &self.url {
+            Some(url) => events_url(url, endpoint),
+            None => told,
+        }
     }
 }
 
-fn events_url(base: &str, endpoint: &EndpointName) -> String {
-    let path = format!("/events/{endpoint}");
-    let base = base.trim_end_matches('/');
-    format!("{}{path}", base.strip_suffix(&path).unwrap_or(base))
-}
-
 impl Command {
-    pub(crate) async fn run(&self, stack: &str, output: &mut Output<'_>) -> Result<Ending, Error> {
+    pub(crate) async fn run(
+        &self,
+        target: &Target,
+        output: &mut Output<'_>,
+    ) -> Result<Ending, Error> {
         match self {
             Self::Validate { files } => {
                 for located in read(files)? {
@@ -102,28 +91,31 @@ impl Command {
             }
             Self::Apply { files } => {
                 let definitions = read(files)?;
-                apply(&Deployed::find(stack).await?, &definitions, output).await?;
+                apply(&target.open().await?, &definitions, output).await?;
             }
-            Self::List { api } => list(&Deployed::find(stack).await?, api, output).await?,
+            Self::List { api } => list(&target.open().await?, api, output).await?,
             Self::Show { name, api } => {
-                show(&Deployed::find(stack).await?, name, api, output).await?;
+                show(&target.open().await?, name, api, output).await?;
             }
-            Self::Delete { name } => delete(&Deployed::find(stack).await?, name, output).await?,
+            Self::Delete { name } => delete(&target.open().await?, name, output).await?,
             Self::PutSecret {
                 name,
                 generate,
                 drop_previous,
             } => {
-                let deployed = Deployed::find(stack).await?;
-                let endpoint = find(&deployed, name).await?;
+                let stack = target.open().await?;
+                // Before the secret is asked for.
+                stack.endpoint(name).await?;
                 let change = if *drop_previous {
-                    Change::DropPrevious
+                    SecretChange::DropPrevious {}
                 } else if *generate {
-                    Change::Generate
+                    SecretChange::Generate {}
                 } else {
-                    Change::Put
+                    SecretChange::Put {
+                        secret: secret_input::read()?,
+                    }
                 };
-                put_secret(&deployed, &endpoint, change, output).await?;
+                put_secret(&stack, name, &change, output).await?;
             }
         }
         Ok(Ending::Good)
@@ -136,77 +128,50 @@ fn read(files: &[PathBuf]) -> Result<Vec<Located<Endpoint>>, Error> {
     })
 }
 
-pub(crate) async fn find(deployed: &Deployed, name: &EndpointName) -> Result<Endpoint, Error> {
-    deployed
-        .endpoints()?
-        .get(name)
-        .await?
-        .ok_or_else(|| Error::UnknownEndpoint(name.clone()))
-}
-
 async fn apply(
-    deployed: &Deployed,
+    stack: &Stack,
     definitions: &[Located<Endpoint>],
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let endpoints = deployed.endpoints()?;
     for Located { definition, .. } in definitions {
-        let done = match endpoints.get(&definition.name).await? {
-            Some(before) if before == *definition => "unchanged",
-            Some(_) => "updated",
-            None => "created",
-        };
-        if done != "unchanged" {
-            endpoints.put(definition).await?;
-        }
-        let note = match presence(deployed, definition).await? {
-            Some(Presence::Missing | Presence::Deleted) => format!(
-                ": refuses everything until it has a secret (`endpoints put-secret {}`)",
-                definition.name
+        let name = &definition.name;
+        let applied = stack.put_endpoint(definition).await?;
+        let note = match applied.secret {
+            SecretPresence::Missing => format!(
+                ": refuses everything until it has a secret (`endpoints put-secret {name}`)"
             ),
-            Some(Presence::Stored { .. }) | None => String::new(),
+            SecretPresence::Stored { .. } | SecretPresence::NotNeeded => String::new(),
         };
-        output.text(applied_line(done, definition.name.as_str(), &note))?;
+        output.text(applied_line(applied.done.as_str(), name.as_str(), &note))?;
     }
     Ok(())
 }
 
-/// Whether the endpoint's secret is there; `None` when it needs none.
-async fn presence(deployed: &Deployed, endpoint: &Endpoint) -> Result<Option<Presence>, Error> {
-    let Some(name) = endpoint.secret_name() else {
-        return Ok(None);
-    };
-    let secrets = deployed.secrets()?;
-    secrets.presence(&secrets.endpoint_id(name)).await.map(Some)
-}
-
-async fn list(deployed: &Deployed, api: &Api, output: &mut Output<'_>) -> Result<(), Error> {
-    let endpoints = deployed.endpoints()?.list().await?;
-    if output.wants_json() {
-        let rows = endpoints
-            .iter()
-            .map(|endpoint| {
-                let url = api.events_url(deployed, &endpoint.name)?;
-                Ok(json!({ "endpoint": endpoint, "url": url }))
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
-        return output.json(&rows);
+async fn list(stack: &Stack, api: &ApiAddress, output: &mut Output<'_>) -> Result<(), Error> {
+    let mut entries = stack.endpoints().await?.items;
+    for entry in &mut entries {
+        let told = std::mem::take(&mut entry.url);
+        entry.url = api.events_url(&entry.endpoint.name, told);
     }
-    if endpoints.is_empty() {
+    if output.wants_json() {
+        return output.json(&entries);
+    }
+    if entries.is_empty() {
         return output.text("There is no endpoint yet: apply one with `endpoints apply`.");
     }
-    let rows = endpoints
-        .iter()
-        .map(|endpoint| {
-            Ok(vec![
+    let rows: Vec<Vec<String>> = entries
+        .into_iter()
+        .map(|entry| {
+            let endpoint = entry.endpoint;
+            vec![
                 endpoint.name.to_string(),
                 if endpoint.enabled { "on" } else { "off" }.to_owned(),
                 endpoint.kind.to_string(),
                 scheme(&endpoint.verification).to_owned(),
-                api.events_url(deployed, &endpoint.name)?,
-            ])
+                entry.url,
+            ]
         })
-        .collect::<Result<Vec<_>, Error>>()?;
+        .collect();
     output.table(&rows)
 }
 
@@ -223,29 +188,29 @@ fn scheme(verification: &Verification) -> &'static str {
 }
 
 async fn show(
-    deployed: &Deployed,
+    stack: &Stack,
     name: &EndpointName,
-    api: &Api,
+    api: &ApiAddress,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let endpoint = find(deployed, name).await?;
-    let url = api.events_url(deployed, name)?;
-    let presence = presence(deployed, &endpoint).await?;
+    let detail = stack.endpoint(name).await?;
+    let endpoint = detail.endpoint;
+    let url = api.events_url(name, detail.url);
     if output.wants_json() {
-        let secret = match presence {
-            None => "not needed",
-            Some(Presence::Stored { .. }) => "stored",
-            Some(Presence::Deleted | Presence::Missing) => "missing",
+        let secret = match detail.secret {
+            SecretPresence::NotNeeded => "not needed",
+            SecretPresence::Stored { .. } => "stored",
+            SecretPresence::Missing => "missing",
         };
         return output.json(&json!({ "endpoint": endpoint, "url": url, "secret": secret }));
     }
-    let secret = match presence {
-        None => "not needed: nothing is verified".to_owned(),
-        Some(Presence::Stored {
+    let secret = match detail.secret {
+        SecretPresence::NotNeeded => "not needed: nothing is verified".to_owned(),
+        SecretPresence::Stored {
             changed_at: Some(at),
-        }) => format!("stored, changed {}", time(at)),
-        Some(Presence::Stored { changed_at: None }) => "stored".to_owned(),
-        Some(Presence::Deleted | Presence::Missing) => {
+        } => format!("stored, changed {}", time(at)),
+        SecretPresence::Stored { changed_at: None } => "stored".to_owned(),
+        SecretPresence::Missing => {
             format!("missing, everything is refused: closedloop endpoints put-secret {name}")
         }
     };
@@ -257,100 +222,38 @@ async fn show(
     ))
 }
 
-async fn delete(
-    deployed: &Deployed,
-    name: &EndpointName,
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
-    let endpoints = deployed.endpoints()?;
-    let endpoint = find(deployed, name).await?;
-    endpoints.delete(name).await?;
-    let mut note = String::new();
-    if let Some(secret) = endpoint.secret_name() {
-        let others: Vec<Endpoint> = endpoints.list().await?;
-        if let Some(other) = others
-            .iter()
-            .find(|other| other.secret_name() == Some(secret))
-        {
-            note = format!(" (its secret is kept: the endpoint {} uses it)", other.name);
-        } else {
-            let secrets = deployed.secrets()?;
-            secrets.delete(&secrets.endpoint_id(secret)).await?;
-        }
-    }
+async fn delete(stack: &Stack, name: &EndpointName, output: &mut Output<'_>) -> Result<(), Error> {
+    let note = match stack.delete_endpoint(name).await?.secret_kept_for {
+        Some(other) => format!(" (its secret is kept: the endpoint {other} uses it)"),
+        None => String::new(),
+    };
     output.text(applied_line("deleted", name.as_str(), &note))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Put,
-    Generate,
-    DropPrevious,
-}
-
 async fn put_secret(
-    deployed: &Deployed,
-    endpoint: &Endpoint,
-    change: Change,
+    stack: &Stack,
+    endpoint: &EndpointName,
+    change: &SecretChange,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let name = endpoint
-        .secret_name()
-        .ok_or_else(|| Error::NoSecretNeeded(endpoint.name.clone()))?;
-    let secrets = deployed.secrets()?;
-    let next = match change {
-        Change::DropPrevious => None,
-        Change::Put => Some(secret_input::read()?),
-        Change::Generate => Some(generate(&endpoint.verification)?),
-    };
-    if let Some(next) = &next {
-        signing::check_secret(&endpoint.verification, &Secret::new(next.expose_secret()))?;
-    }
-    let before = secrets.read(name).await?;
-    let secret = match (before, &next) {
-        (Some(before), Some(next)) => before.replaced_by(next.clone()),
-        (None, Some(next)) => EndpointSecret::new(next.clone()),
-        (Some(before), None) => before.without_previous(),
-        (None, None) => {
-            return Err(Error::NoSecret {
-                id: secrets.endpoint_id(name),
-            });
-        }
-    };
-    secrets.write(name, &secret).await?;
-    let note = if secret.previous.is_some() {
+    let changed = stack.change_endpoint_secret(endpoint, change).await?;
+    let name = &changed.secret_name;
+    let note = if changed.previous_valid {
         "; the previous one is valid, too, until `endpoints put-secret --drop-previous`"
     } else {
         ""
     };
-    if let (Change::Generate, Some(next)) = (change, &next) {
+    if let Some(generated) = &changed.generated {
         // The secret is alone on standard output, so that it can be piped on.
-        output.text(next.expose_secret())?;
+        output.text(generated.expose())?;
         eprintln!("stored the secret `{name}`{note}");
         return Ok(());
     }
-    let what = if next.is_some() {
-        "stored the secret"
-    } else {
-        "dropped the previous secret of"
+    let what = match change {
+        SecretChange::Put { .. } | SecretChange::Generate {} => "stored the secret",
+        SecretChange::DropPrevious {} => "dropped the previous secret of",
     };
     output.text(format_args!("{what} `{name}`{note}"))
-}
-
-/// 32 random bytes in the form that the scheme wants.
-fn generate(verification: &Verification) -> Result<SecretString, Error> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(Error::NoRandomness)?;
-    let text = match verification {
-        Verification::StandardWebhooks { .. } => format!("whsec_{}", STANDARD.encode(bytes)),
-        Verification::Basic { .. } => format!("closedloop:{}", URL_SAFE_NO_PAD.encode(bytes)),
-        Verification::Zendesk { .. }
-        | Verification::QualtricsHmac { .. }
-        | Verification::Bearer { .. }
-        | Verification::Header { .. }
-        | Verification::None { .. } => URL_SAFE_NO_PAD.encode(bytes),
-    };
-    Ok(text.into())
 }
 
 #[cfg(test)]
@@ -358,43 +261,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn url_is_the_apis_followed_by_the_endpoint() {
+    fn address_that_is_given_counts_more_than_the_stacks_own() {
         let survey = EndpointName::parse("survey").unwrap();
-        for base in [
-            "https://api.example.com",
-            "https://api.example.com/",
-            "https://api.example.com/events/survey",
-        ] {
-            assert_eq!(
-                events_url(base, &survey),
-                "https://api.example.com/events/survey"
-            );
-        }
-        assert_eq!(
-            events_url(
-                "http://localhost:4566/_aws/execute-api/a1/$default",
-                &survey
+        for (url, expected) in [
+            (None, "https://told.example.com/events/survey"),
+            (
+                Some("https://api.example.com/"),
+                "https://api.example.com/events/survey",
             ),
-            "http://localhost:4566/_aws/execute-api/a1/$default/events/survey"
-        );
-    }
-
-    #[test]
-    fn generated_secrets_fit_their_scheme_and_differ() {
-        for (scheme, prefix) in [
-            ("standard_webhooks", "whsec_"),
-            ("zendesk", ""),
-            ("qualtrics_hmac", ""),
-            ("bearer", ""),
-            ("basic", "closedloop:"),
         ] {
-            let verification: Verification =
-                serde_json::from_value(json!({ "scheme": scheme })).unwrap();
-            let secret = generate(&verification).unwrap();
-            let text = secret.expose_secret();
-            assert!(text.starts_with(prefix) && text.len() >= 43, "{scheme}");
-            signing::check_secret(&verification, &Secret::new(text)).unwrap();
-            assert_ne!(text, generate(&verification).unwrap().expose_secret());
+            let address = ApiAddress {
+                url: url.map(str::to_owned),
+            };
+            let told = "https://told.example.com/events/survey".to_owned();
+            assert_eq!(address.events_url(&survey, told), expected);
         }
     }
 }

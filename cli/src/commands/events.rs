@@ -1,25 +1,26 @@
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
-use domain::{EndpointName, EventKey, Run, RunId, TaskRun, WorkflowId};
+use domain::{EndpointName, EventKey, WorkflowId};
 use jiff::SignedDuration;
+use management::Decision;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{EventRecord, Outcome, Runs};
-use vendor_http::{Client, HeaderName, HeaderValue, Method, Request, Response, Url};
+use vendor_http::{Client, HeaderName, HeaderValue, Method, Request, Response};
 
-use super::endpoints::{self, Api};
+use super::endpoints::ApiAddress;
 use super::{Ending, runs};
-use crate::deployed::Deployed;
+use crate::address;
 use crate::error::Error;
 use crate::follow::{self, Patience};
 use crate::output::Output;
-use crate::report::event::{FullEvent, why_no_decision};
+use crate::report::event::FullEvent;
 use crate::report::run::FullRun;
 use crate::report::time;
-use crate::signing::{self, SignedRequest};
+use crate::signing;
+use crate::signing::SignedRequest;
+use crate::stack::{Stack, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -40,7 +41,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         timeout: u64,
         #[command(flatten)]
-        api: Api,
+        api: ApiAddress,
     },
     /// Show an event with what was decided about it, and why
     Show {
@@ -53,7 +54,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) async fn run(&self, stack: &str, output: &mut Output<'_>) -> Result<Ending, Error> {
+    pub(crate) async fn run(
+        &self,
+        target: &Target,
+        output: &mut Output<'_>,
+    ) -> Result<Ending, Error> {
         match self {
             Self::Send {
                 file,
@@ -67,13 +72,21 @@ impl Command {
                     path: file.clone(),
                     source,
                 })?;
-                let deployed = Deployed::find(stack).await?;
-                let url = api.events_url(&deployed, endpoint)?;
-                let request = sign(&deployed, endpoint, body, webhook_id.as_deref()).await?;
+                let stack = target.open().await?;
+                let detail = stack.endpoint(endpoint).await?;
+                let secrets = stack.endpoint_secrets(&detail.endpoint).await?;
+                let request = signing::sign(
+                    &detail.endpoint,
+                    body,
+                    secrets.as_ref(),
+                    webhook_id.as_deref(),
+                    startup::now(),
+                )?;
+                let url = api.events_url(endpoint, detail.url);
                 let answer = post(&url, request).await?;
                 if *follow {
                     let patience = Patience::new(Some(Duration::from_secs(*timeout)));
-                    follow_all(&deployed, &answer, patience, output).await
+                    follow_all(&stack, &answer, patience, output).await
                 } else if output.wants_json() {
                     output.json(&answer)?;
                     Ok(Ending::Good)
@@ -83,39 +96,11 @@ impl Command {
                 }
             }
             Self::Show { key, workflow } => {
-                let deployed = Deployed::find(stack).await?;
-                show(&deployed, key, workflow.as_ref(), output).await?;
+                show(&target.open().await?, key, workflow.as_ref(), output).await?;
                 Ok(Ending::Good)
             }
         }
     }
-}
-
-async fn sign(
-    deployed: &Deployed,
-    name: &EndpointName,
-    body: Vec<u8>,
-    webhook_id: Option<&str>,
-) -> Result<SignedRequest, Error> {
-    let endpoint = endpoints::find(deployed, name).await?;
-    let secrets = match endpoint.secret_name() {
-        None => None,
-        Some(secret) => {
-            let store = deployed.secrets()?;
-            let stored = store.read(secret).await?;
-            let stored = stored.ok_or_else(|| Error::NoSecret {
-                id: store.endpoint_id(secret),
-            })?;
-            Some(stored.valid())
-        }
-    };
-    signing::sign(
-        &endpoint,
-        body,
-        secrets.as_ref(),
-        webhook_id,
-        startup::now(),
-    )
 }
 
 /// What an endpoint answers when it has taken a request.
@@ -131,7 +116,7 @@ struct Accepted {
 }
 
 async fn post(url: &str, signed: SignedRequest) -> Result<Answer, Error> {
-    let mut request = Request::new(Method::POST, checked(url)?);
+    let mut request = Request::new(Method::POST, address::checked(url)?);
     for header in &signed.headers {
         let unusable = |_| Error::Url {
             url: url.to_owned(),
@@ -148,27 +133,6 @@ async fn post(url: &str, signed: SignedRequest) -> Result<Answer, Error> {
     request = request.header(vendor_http::header::CONTENT_TYPE, content_type);
     request.body = signed.body.into();
     read(&Client::new()?.send(request).await?)
-}
-
-/// Secrets travel in the request, so it is not sent in the clear over a network.
-fn checked(url: &str) -> Result<Url, Error> {
-    let fault = |problem: &str| Error::Url {
-        url: url.to_owned(),
-        problem: problem.to_owned(),
-    };
-    let parsed = Url::parse(url).map_err(|error| fault(&error.to_string()))?;
-    let host = parsed.host_str().unwrap_or_default();
-    let is_local = host == "localhost"
-        || host.ends_with(".localhost")
-        || host == "[::1]"
-        || host
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback());
-    match parsed.scheme() {
-        "https" => Ok(parsed),
-        "http" if is_local => Ok(parsed),
-        _ => Err(fault("expected https; http only for this machine")),
-    }
 }
 
 fn read(response: &Response) -> Result<Answer, Error> {
@@ -203,51 +167,44 @@ fn tell_accepted(answer: &Answer, output: &mut Output<'_>) -> Result<(), Error> 
 }
 
 async fn follow_all(
-    deployed: &Deployed,
+    stack: &Stack,
     answer: &Answer,
     patience: Patience,
     output: &mut Output<'_>,
 ) -> Result<Ending, Error> {
     let sent_at = startup::now();
-    let (events, runs) = (deployed.events()?, deployed.runs()?);
     let mut result = Vec::new();
     let mut ending = Ending::Good;
     if !output.wants_json() {
         tell_accepted(answer, output)?;
     }
     for accepted in &answer.events {
-        let record = follow::evaluated(&events, &accepted.key, patience).await?;
+        let detail = follow::evaluated(stack, &accepted.key, patience).await?;
         // A few seconds of difference between the clocks prove nothing.
-        if sent_at.duration_since(record.evaluated_at) > SignedDuration::from_secs(10) {
+        if sent_at.duration_since(detail.evaluated_at) > SignedDuration::from_secs(10) {
             output.progress(format_args!(
                 "This event was sent before and evaluated {}: sending it again starts nothing.",
-                time(record.evaluated_at)
+                time(detail.evaluated_at)
             ))?;
         }
-        let run_traces = run_traces(&runs, &record).await?;
         let full = FullEvent {
-            record: &record,
+            detail: &detail,
             workflow: None,
-            run_traces: &run_traces,
         };
         output.progress(format_args!("\n{full}"))?;
         let mut ended = Vec::new();
-        for id in started(&record) {
+        for id in detail.started() {
             output.progress(format_args!("Following the run {id}"))?;
-            let (run, tasks) = follow::ended(&runs, id, patience, output).await?;
-            output.progress(format_args!(
-                "\n{}",
-                FullRun {
-                    run: &run,
-                    tasks: &tasks
-                }
-            ))?;
-            if runs::ending(&run) == Ending::Bad {
+            let run = follow::ended(stack, id, patience, output).await?;
+            output.progress(format_args!("\n{}", FullRun::of(&run)))?;
+            if runs::ending(&run.run) == Ending::Bad {
                 ending = Ending::Bad;
             }
-            ended.push((run, tasks));
+            ended.push(run);
         }
-        result.push(as_json(&full, &ended));
+        let mut shown = as_json(&full);
+        shown["runs"] = json!(ended);
+        result.push(shown);
     }
     if output.wants_json() {
         output.json(&json!({ "events": result }))?;
@@ -255,84 +212,34 @@ async fn follow_all(
     Ok(ending)
 }
 
-fn started(record: &EventRecord) -> impl Iterator<Item = &RunId> {
-    record
-        .decisions
-        .iter()
-        .filter_map(|decision| match &decision.outcome {
-            Outcome::Started { run } => Some(run),
-            Outcome::NotMatched | Outcome::RefusedLoop | Outcome::Errored { .. } => None,
-        })
-}
-
-/// The traces of the runs that an event has started; those that have expired are missing.
-async fn run_traces(runs: &Runs, record: &EventRecord) -> Result<HashMap<RunId, Value>, Error> {
-    let mut traces = HashMap::new();
-    for id in started(record) {
-        if let Some((run, _)) = runs.get(id).await? {
-            traces.insert(run.id, run.trace);
-        }
-    }
-    Ok(traces)
-}
-
-fn as_json(full: &FullEvent<'_>, ended: &[(Run, Vec<TaskRun>)]) -> Value {
-    let decisions: Vec<Value> = full
-        .decisions()
-        .map(|decision| {
-            let mut decision = decision.clone();
-            if let Outcome::Started { run } = &decision.outcome {
-                decision.trace = full.run_traces.get(run).cloned();
-            }
-            json!(decision)
-        })
-        .collect();
-    let runs: Vec<Value> = ended
-        .iter()
-        .map(|(run, tasks)| runs::as_json(run, tasks))
-        .collect();
+fn as_json(full: &FullEvent<'_>) -> Value {
+    let detail = full.detail;
+    let decisions: Vec<&Decision> = full.decisions().collect();
     json!({
-        "key": full.record.event.key(), "event": full.record.event,
-        "evaluated_at": full.record.evaluated_at, "decisions": decisions, "runs": runs,
+        "key": detail.key, "event": detail.event, "evaluated_at": detail.evaluated_at, "decisions": decisions,
     })
 }
 
 async fn show(
-    deployed: &Deployed,
+    stack: &Stack,
     key: &EventKey,
     workflow: Option<&WorkflowId>,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let record = deployed
-        .events()?
-        .get(key)
-        .await?
-        .ok_or_else(|| Error::UnknownEvent(key.clone()))?;
-    let run_traces = run_traces(&deployed.runs()?, &record).await?;
+    let detail = stack.event(key, workflow).await?;
     let full = FullEvent {
-        record: &record,
+        detail: &detail,
         workflow,
-        run_traces: &run_traces,
-    };
-    let explanation = match workflow {
-        Some(workflow) if full.decisions().next().is_none() => {
-            let stored = deployed.workflows()?.get(workflow).await?;
-            Some(why_no_decision(&record, workflow, stored.as_ref()))
-        }
-        Some(_) | None => None,
     };
     if output.wants_json() {
-        let mut shown = as_json(&full, &[]);
-        if let (Some(explanation), Some(fields)) = (explanation, shown.as_object_mut()) {
-            fields.insert("explanation".to_owned(), explanation.into());
-        }
-        if let Some(fields) = shown.as_object_mut() {
-            fields.remove("runs");
+        let mut shown = as_json(&full);
+        if let Some(explanation) = &detail.explanation {
+            shown["explanation"] = json!(explanation);
         }
         return output.json(&shown);
     }
     output.text(full.to_string().trim_end())?;
-    match explanation {
+    match &detail.explanation {
         Some(explanation) => output.text(format_args!("\n{explanation}")),
         None => Ok(()),
     }
@@ -341,25 +248,8 @@ async fn show(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
+    use management::samples;
     use vendor_http::HeaderMap;
-
-    #[test]
-    fn secrets_travel_encrypted_or_not_at_all() {
-        for (url, good) in [
-            ("https://api.example.com/events/a", true),
-            ("http://127.0.0.1:4566/events/a", true),
-            ("http://localhost:4566/events/a", true),
-            ("http://abc.execute-api.localhost:4566/events/a", true),
-            ("http://[::1]/events/a", true),
-            ("http://api.example.com/events/a", false),
-            ("http://localhost.example.com/events/a", false),
-            ("ftp://localhost/events/a", false),
-            ("events/a", false),
-        ] {
-            assert_eq!(checked(url).is_ok(), good, "{url}");
-        }
-    }
 
     fn answered(status: u16, body: &str) -> Result<Answer, Error> {
         read(&Response {
@@ -401,21 +291,22 @@ mod tests {
     }
 
     #[test]
-    fn json_of_an_event_holds_decisions_with_traces_and_runs() {
-        let (record, run) = samples::evaluated_event();
-        let (_, tasks) = samples::succeeded_run();
-        let run_traces = HashMap::from([(run.id.clone(), run.trace.clone())]);
-        let full = FullEvent {
-            record: &record,
+    fn json_of_an_event_holds_the_decisions_that_are_asked_for() {
+        let (detail, run) = samples::evaluated_event();
+        let mut full = FullEvent {
+            detail: &detail,
             workflow: None,
-            run_traces: &run_traces,
         };
-        let shown = as_json(&full, &[(run.clone(), tasks)]);
-        assert_eq!(shown["key"], json!(record.event.key()));
+        let shown = as_json(&full);
+        assert_eq!(shown["key"], json!(detail.event.key()));
         assert_eq!(shown["decisions"][1]["outcome"], "started");
         assert_eq!(shown["decisions"][1]["trace"], run.trace);
         assert_eq!(shown["decisions"][3]["outcome"], "not_matched");
-        assert_eq!(shown["runs"][0]["run"]["id"], json!(run.id));
-        assert_eq!(shown["runs"][0]["tasks"][0]["state"], "succeeded");
+        let only = WorkflowId::parse("promoters").unwrap();
+        full.workflow = Some(&only);
+        assert_eq!(
+            as_json(&full)["decisions"].as_array().map(Vec::len),
+            Some(1)
+        );
     }
 }

@@ -1,27 +1,18 @@
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use domain::{Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId};
-use jiff::ToSpan;
+use domain::{Run, RunId, RunState, TaskName, WorkflowId};
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use management::{Retried, RunDetail, RunFilter};
 use serde_json::json;
-use store::Runs;
 
 use super::Ending;
-use crate::bus;
-use crate::deployed::Deployed;
 use crate::error::Error;
 use crate::follow::{self, Patience};
 use crate::output::Output;
 use crate::report::run::FullRun;
 use crate::report::{duration, time};
-use crate::retry::{self, Plan};
-
-/// How many runs are looked at when only some of them are wanted.
-const MOST_READ: usize = 2_000;
-/// How many days are looked at, today included, when neither workflow nor day is named.
-const DAYS: usize = 7;
+use crate::stack::{Stack, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -79,9 +70,12 @@ impl From<StateName> for RunState {
 }
 
 impl Command {
-    pub(crate) async fn run(&self, stack: &str, output: &mut Output<'_>) -> Result<Ending, Error> {
-        let deployed = Deployed::find(stack).await?;
-        let runs = deployed.runs()?;
+    pub(crate) async fn run(
+        &self,
+        target: &Target,
+        output: &mut Output<'_>,
+    ) -> Result<Ending, Error> {
+        let stack = target.open().await?;
         match self {
             Self::List {
                 workflow,
@@ -89,33 +83,33 @@ impl Command {
                 day,
                 limit,
             } => {
-                let wanted = Wanted {
-                    workflow: workflow.as_ref(),
+                let filter = RunFilter {
+                    workflow: workflow.clone(),
                     state: state.map(RunState::from),
                     day: *day,
-                    limit: *limit,
+                    limit: Some(*limit),
                 };
-                list(&runs, &wanted, output).await?;
+                list(&stack, &filter, output).await?;
                 Ok(Ending::Good)
             }
             Self::Show { id } => {
-                let (run, tasks) = find(&runs, id).await?;
-                show(&run, &tasks, output)?;
+                show(&stack.run(id).await?, output)?;
                 Ok(Ending::Good)
             }
             Self::Retry { id } => {
-                retry(&deployed, &runs, id, output).await?;
+                tell_retried(&stack.retry_run(id).await?, output)?;
                 Ok(Ending::Good)
             }
             Self::Follow { id, timeout } => {
                 let patience = Patience::new(timeout.map(Duration::from_secs));
-                let (run, tasks) = follow::ended(&runs, id, patience, output).await?;
+                let detail = follow::ended(&stack, id, patience, output).await?;
+                let run = &detail.run;
                 if output.wants_json() {
-                    show(&run, &tasks, output)?;
+                    show(&detail, output)?;
                 } else {
                     output.text(format_args!("{}: {}", run.id, run.state.as_str()))?;
                 }
-                Ok(ending(&run))
+                Ok(ending(run))
             }
         }
     }
@@ -129,73 +123,16 @@ pub(crate) fn ending(run: &Run) -> Ending {
     }
 }
 
-async fn find(runs: &Runs, id: &RunId) -> Result<(Run, Vec<TaskRun>), Error> {
-    runs.get(id)
-        .await?
-        .ok_or_else(|| Error::UnknownRun(id.clone()))
-}
-
-/// A run with its tasks, as JSON.
-pub(crate) fn as_json(run: &Run, tasks: &[TaskRun]) -> serde_json::Value {
-    json!({ "run": run, "tasks": tasks })
-}
-
-fn show(run: &Run, tasks: &[TaskRun], output: &mut Output<'_>) -> Result<(), Error> {
+fn show(detail: &RunDetail, output: &mut Output<'_>) -> Result<(), Error> {
     if output.wants_json() {
-        output.json(&as_json(run, tasks))
+        output.json(detail)
     } else {
-        let text = FullRun { run, tasks }.to_string();
-        output.text(text.trim_end())
+        output.text(FullRun::of(detail).to_string().trim_end())
     }
 }
 
-/// Which runs are to be listed.
-#[derive(Debug, Clone, Copy)]
-struct Wanted<'a> {
-    workflow: Option<&'a WorkflowId>,
-    state: Option<RunState>,
-    day: Option<Date>,
-    limit: usize,
-}
-
-impl Wanted<'_> {
-    fn is(&self, run: &Run) -> bool {
-        self.workflow
-            .is_none_or(|workflow| run.workflow == *workflow)
-            && self.state.is_none_or(|state| run.state == state)
-            && self
-                .day
-                .is_none_or(|day| run.started_at.to_zoned(TimeZone::UTC).date() == day)
-    }
-
-    /// How many to read: the tables know nothing of states.
-    fn rows(&self) -> usize {
-        if self.state.is_some() || (self.workflow.is_some() && self.day.is_some()) {
-            MOST_READ
-        } else {
-            self.limit
-        }
-    }
-}
-
-async fn list(runs: &Runs, wanted: &Wanted<'_>, output: &mut Output<'_>) -> Result<(), Error> {
-    let mut found = Vec::new();
-    if let Some(workflow) = wanted.workflow {
-        found = runs.of_workflow(workflow, wanted.rows()).await?;
-    } else if let Some(day) = wanted.day {
-        found = runs.of_day(day, wanted.rows()).await?;
-    } else {
-        let today = startup::now().to_zoned(TimeZone::UTC).date();
-        for day in today.series(-1.day()).take(DAYS) {
-            let of_day = runs.of_day(day, wanted.rows()).await?;
-            found.extend(of_day.into_iter().filter(|run| wanted.is(run)));
-            if found.len() >= wanted.limit {
-                break;
-            }
-        }
-    }
-    found.retain(|run| wanted.is(run));
-    found.truncate(wanted.limit);
+async fn list(stack: &Stack, filter: &RunFilter, output: &mut Output<'_>) -> Result<(), Error> {
+    let found = stack.runs(filter).await?.items;
     if output.wants_json() {
         return output.json(&found);
     }
@@ -222,126 +159,72 @@ fn row(run: &Run) -> Vec<String> {
     ]
 }
 
-async fn retry(
-    deployed: &Deployed,
-    runs: &Runs,
-    id: &RunId,
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
-    let (run, tasks) = find(runs, id).await?;
-    let record = deployed.events()?.get(&run.event).await?;
-    let event = record.as_ref().map(|record| &record.event);
-    let (requests, too_early) = match retry::plan(run, tasks, event, startup::now())? {
-        Plan::Reopen {
-            run,
-            changed,
-            requests,
-        } => {
-            let changed: Vec<(&TaskRun, TaskState)> = changed
-                .iter()
-                .map(|(task, before)| (task, *before))
-                .collect();
-            // State first, message second: a command that is stopped in between is repeated.
-            runs.reopen(&run, &changed).await?;
-            for (task, before) in changed {
-                let (before, now) = (before.as_str(), task.state.as_str());
-                output.progress(format_args!("{}: {before} → {now}", task.name))?;
-            }
-            (requests, Vec::new())
-        }
-        Plan::Repeat {
-            requests,
-            too_early,
-        } => {
-            output.progress(if requests.is_empty() {
-                "The run is going on, and nothing is due in it."
-            } else {
-                "The run is going on; its tasks that are due or have ended are requested once more, in case a message was lost."
-            })?;
-            (requests, too_early)
-        }
-    };
-    bus::request(deployed, &requests).await?;
-    tell_retried(id, &requests, &too_early, output)
-}
-
-fn tell_retried(
-    id: &RunId,
-    requests: &[TaskRun],
-    too_early: &[TaskName],
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
-    let (ended, due): (Vec<&TaskRun>, Vec<&TaskRun>) =
-        requests.iter().partition(|task| task.state.has_ended());
+fn tell_retried(retried: &Retried, output: &mut Output<'_>) -> Result<(), Error> {
+    for change in &retried.changed {
+        let (before, after) = (change.before.as_str(), change.after.as_str());
+        output.progress(format_args!("{}: {before} → {after}", change.task))?;
+    }
+    if !retried.reopened {
+        let nothing_is_due = retried.requested.is_empty() && retried.told_again.is_empty();
+        output.progress(if nothing_is_due {
+            "The run is going on, and nothing is due in it."
+        } else {
+            "The run is going on; its tasks that are due or have ended are requested once more, in case a message was lost."
+        })?;
+    }
     if output.wants_json() {
-        let names =
-            |tasks: &[&TaskRun]| json!(tasks.iter().map(|task| &task.name).collect::<Vec<_>>());
+        let told_again: Vec<&TaskName> = retried.told_again.iter().map(|end| &end.task).collect();
         return output.json(&json!({
-            "run": id, "requested": names(&due), "told_again": names(&ended), "too_early": too_early
+            "run": retried.run, "requested": retried.requested, "told_again": told_again,
+            "too_early": retried.too_early
         }));
     }
-    for task in due {
-        output.text(format_args!("{}: requested", task.name))?;
+    for task in &retried.requested {
+        output.text(format_args!("{task}: requested"))?;
     }
-    for task in ended {
-        let state = task.state.as_str();
+    for end in &retried.told_again {
         output.text(format_args!(
-            "{}: {state}, which is told once more",
-            task.name
+            "{}: {}, which is told once more",
+            end.task,
+            end.state.as_str()
         ))?;
     }
-    for name in too_early {
+    for name in &retried.too_early {
         output.text(format_args!(
             "{name} can be tried again only when the run has ended: repeat this command then."
         ))?;
     }
-    output.text(format_args!("Watch it with `closedloop runs follow {id}`."))
+    output.text(format_args!(
+        "Watch it with `closedloop runs follow {}`.",
+        retried.run
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
-
-    #[test]
-    fn only_wanted_runs_are_listed() {
-        let (run, _, _) = samples::failed_run();
-        let day: Date = "2026-11-21".parse().unwrap();
-        let own = WorkflowId::parse("follow-up").unwrap();
-        let other = WorkflowId::parse("other").unwrap();
-        for (workflow, state, on, expected) in [
-            (None, None, None, true),
-            (Some(&own), Some(RunState::Failed), Some(day), true),
-            (Some(&other), None, None, false),
-            (None, Some(RunState::Running), None, false),
-            (None, None, Some("2026-11-20".parse().unwrap()), false),
-        ] {
-            let wanted = Wanted {
-                workflow,
-                state,
-                day: on,
-                limit: 5,
-            };
-            assert_eq!(wanted.is(&run), expected, "{wanted:?}");
-        }
-    }
+    use management::samples;
 
     #[test]
     fn retry_tells_what_is_requested_what_is_repeated_and_what_must_wait() {
-        let (run, mut tasks, _) = samples::failed_run();
-        tasks[1].state = TaskState::Requested;
-        let too_early = [tasks[0].name.clone()];
+        let (run, _, _) = samples::failed_run();
+        let id = &run.id;
+        let retried: Retried = serde_json::from_value(json!({
+            "run": id, "reopened": true, "changed": [{"task": "ticket", "before": "skipped", "after": "waiting"}],
+            "requested": ["ticket"], "told_again": [{"task": "incident", "state": "failed"}],
+            "too_early": ["incident"]
+        }))
+        .unwrap();
         let written = |json| {
             let mut bytes = Vec::new();
-            let mut output = Output::new(&mut bytes, json);
-            tell_retried(&run.id, &tasks, &too_early, &mut output).unwrap();
+            tell_retried(&retried, &mut Output::new(&mut bytes, json)).unwrap();
             String::from_utf8(bytes).unwrap()
         };
-        let id = &run.id;
         assert_eq!(
             written(false),
             format!(
-                "ticket: requested\n\
+                "ticket: skipped → waiting\n\
+                 ticket: requested\n\
                  incident: failed, which is told once more\n\
                  incident can be tried again only when the run has ended: repeat this command then.\n\
                  Watch it with `closedloop runs follow {id}`.\n"

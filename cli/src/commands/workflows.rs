@@ -1,16 +1,15 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use domain::{Account, Vendor, Workflow, WorkflowId, definition};
-use serde_json::json;
-use store::{Applied, StoredWorkflow};
+use domain::{Workflow, WorkflowId, definition};
+use management::WorkflowRevision;
 
 use super::{Ending, applied_line};
 use crate::definition_files::{Located, load};
-use crate::deployed::Deployed;
 use crate::error::{Error, Problem};
 use crate::output::Output;
 use crate::report::time;
+use crate::stack::{Stack, Target};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -41,7 +40,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) async fn run(&self, stack: &str, output: &mut Output<'_>) -> Result<Ending, Error> {
+    pub(crate) async fn run(
+        &self,
+        target: &Target,
+        output: &mut Output<'_>,
+    ) -> Result<Ending, Error> {
         match self {
             Self::Validate { files } => {
                 for located in read(files)? {
@@ -50,16 +53,14 @@ impl Command {
                 }
             }
             Self::Apply { files } => {
-                // Nothing is asked of AWS for a definition that cannot be applied anyway.
+                // Nobody is asked about a definition that cannot be applied anyway.
                 let definitions = read(files)?;
-                apply(&Deployed::find(stack).await?, &definitions, output).await?;
+                apply(&target.open().await?, &definitions, output).await?;
             }
-            Self::List => list(&Deployed::find(stack).await?, output).await?,
-            Self::Show { id } => show(&Deployed::find(stack).await?, id, output).await?,
+            Self::List => list(&target.open().await?, output).await?,
+            Self::Show { id } => show(&target.open().await?, id, output).await?,
             Self::Delete { id } => {
-                if !Deployed::find(stack).await?.workflows()?.delete(id).await? {
-                    return Err(Error::UnknownWorkflow(id.clone()));
-                }
+                target.open().await?.delete_workflow(id).await?;
                 output.text(applied_line("deleted", id.as_str(), ""))?;
             }
         }
@@ -74,94 +75,38 @@ fn read(files: &[PathBuf]) -> Result<Vec<Located<Workflow>>, Error> {
 }
 
 async fn apply(
-    deployed: &Deployed,
+    stack: &Stack,
     definitions: &[Located<Workflow>],
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let accounts = deployed.account_rows()?.list().await?;
-    let problems: Vec<Problem> = definitions
-        .iter()
-        .flat_map(|located| {
-            account_problems(&located.definition, &accounts)
-                .into_iter()
-                .map(|problem| Problem {
-                    place: located.place.clone(),
-                    problem,
-                })
-        })
-        .collect();
+    let mut problems = Vec::new();
+    for Located { definition, place } in definitions {
+        let report = stack.validate_workflow(definition).await?;
+        problems.extend(report.problems.into_iter().map(|problem| Problem {
+            place: place.clone(),
+            problem,
+        }));
+    }
     if !problems.is_empty() {
         return Err(Error::Definitions(problems));
     }
-    let workflows = deployed.workflows()?;
     for Located { definition, .. } in definitions {
-        let (done, revision) = match workflows.apply(definition, startup::now()).await? {
-            Applied::Created { revision } => ("created", revision),
-            Applied::Updated { revision } => ("updated", revision),
-            Applied::Unchanged { revision } => ("unchanged", revision),
-        };
+        let applied = stack.apply_workflow(definition).await?;
         let off = if definition.enabled { "" } else { ", off" };
-        let note = format!(" (revision {revision}{off})");
-        output.text(applied_line(done, definition.id.as_str(), &note))?;
+        let note = format!(" (revision {}{off})", applied.stored.revision);
+        output.text(applied_line(
+            applied.done.as_str(),
+            definition.id.as_str(),
+            &note,
+        ))?;
     }
     Ok(())
 }
 
-/// What is wrong with the accounts that a workflow's tasks name.
-fn account_problems(workflow: &Workflow, accounts: &[Account]) -> Vec<definition::Problem> {
-    let of_vendor = |vendor: Vendor| {
-        let names: Vec<String> = accounts
-            .iter()
-            .filter(|account| account.vendor == vendor)
-            .map(|account| format!("`{}`", account.name))
-            .collect();
-        if names.is_empty() {
-            format!("there is no {vendor} account yet: connect one with `accounts put`")
-        } else {
-            format!("the {vendor} accounts are {}", names.join(", "))
-        }
-    };
-    let problem = |index: usize, problem: String| definition::Problem {
-        path: format!("tasks[{index}].account"),
-        problem,
-    };
-    workflow
-        .tasks
-        .iter()
-        .enumerate()
-        .filter_map(|(index, task)| {
-            let needed = task.kind.vendor();
-            let account = accounts.iter().find(|account| account.name == task.account);
-            match account {
-                Some(account) if account.vendor == needed => None,
-                Some(account) => Some(problem(
-                    index,
-                    format!(
-                        "found the {} account `{}`, expected a {needed} account for {}; {}",
-                        account.vendor,
-                        task.account,
-                        task.kind,
-                        of_vendor(needed)
-                    ),
-                )),
-                None => Some(problem(
-                    index,
-                    format!(
-                        "found `{}`, which is no account; {}",
-                        task.account,
-                        of_vendor(needed)
-                    ),
-                )),
-            }
-        })
-        .collect()
-}
-
-async fn list(deployed: &Deployed, output: &mut Output<'_>) -> Result<(), Error> {
-    let workflows = deployed.workflows()?.list().await?;
+async fn list(stack: &Stack, output: &mut Output<'_>) -> Result<(), Error> {
+    let workflows = stack.workflows().await?.items;
     if output.wants_json() {
-        let rows: Vec<_> = workflows.iter().map(as_json).collect();
-        return output.json(&rows);
+        return output.json(&workflows);
     }
     if workflows.is_empty() {
         return output.text("There is no workflow yet: apply one with `workflows apply`.");
@@ -170,7 +115,7 @@ async fn list(deployed: &Deployed, output: &mut Output<'_>) -> Result<(), Error>
     output.table(&rows)
 }
 
-fn row(stored: &StoredWorkflow) -> Vec<String> {
+fn row(stored: &WorkflowRevision) -> Vec<String> {
     let workflow = &stored.workflow;
     let mut kinds: Vec<String> = workflow
         .listeners()
@@ -188,26 +133,16 @@ fn row(stored: &StoredWorkflow) -> Vec<String> {
     ]
 }
 
-fn as_json(stored: &StoredWorkflow) -> serde_json::Value {
-    json!({
-        "workflow": stored.workflow, "revision": stored.revision, "applied_at": stored.applied_at,
-    })
-}
-
-async fn show(deployed: &Deployed, id: &WorkflowId, output: &mut Output<'_>) -> Result<(), Error> {
-    let stored = deployed
-        .workflows()?
-        .get(id)
-        .await?
-        .ok_or_else(|| Error::UnknownWorkflow(id.clone()))?;
+async fn show(stack: &Stack, id: &WorkflowId, output: &mut Output<'_>) -> Result<(), Error> {
+    let stored = stack.workflow(id).await?;
     if output.wants_json() {
-        return output.json(&as_json(&stored));
+        return output.json(&stored);
     }
     output.text(export(&stored)?)
 }
 
 /// The definition as a file that can be applied.
-fn export(stored: &StoredWorkflow) -> Result<String, Error> {
+fn export(stored: &WorkflowRevision) -> Result<String, Error> {
     let yaml = serde_saphyr::to_string(&stored.workflow)
         .map_err(|error| Error::Yaml(error.to_string()))?;
     Ok(format!(
@@ -221,58 +156,14 @@ fn export(stored: &StoredWorkflow) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
     use domain::CloudEvent;
     use jiff::Timestamp;
+    use management::samples;
+    use serde_json::json;
     use std::path::Path;
 
     fn repository(path: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-    }
-
-    fn sample(task: &str, account: &str) -> Workflow {
-        definition::workflow(&json!({
-            "id": "w", "name": "W", "trigger": {"event": {"type": "a"}},
-            "tasks": [
-                {"id": "first", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x"}},
-                {"id": "second", "kind": task, "account": account, "input": {"table": "incident", "comment": "x"}},
-            ]
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn accounts_must_exist_and_belong_to_the_tasks_vendor() {
-        let account = |name: &str, vendor| Account {
-            name: domain::AccountName::parse(name).unwrap(),
-            vendor,
-            instance: "x".to_owned(),
-            updated_at: Timestamp::UNIX_EPOCH,
-        };
-        let zendesk = account("zd", Vendor::Zendesk);
-        let servicenow = account("sn", Vendor::ServiceNow);
-        let workflow = |name| sample("servicenow.create_record", name);
-        let texts = |workflow: &Workflow, accounts: &[Account]| -> Vec<String> {
-            account_problems(workflow, accounts)
-                .iter()
-                .map(ToString::to_string)
-                .collect()
-        };
-        let both = [zendesk.clone(), servicenow];
-        assert_eq!(texts(&workflow("sn"), &both), Vec::<String>::new());
-        assert_eq!(
-            texts(&workflow("zd"), &both),
-            [
-                "tasks[1].account: found the zendesk account `zd`, expected a servicenow account for servicenow.create_record; the servicenow accounts are `sn`"
-            ]
-        );
-        assert_eq!(
-            texts(&workflow("sn"), &[zendesk]),
-            [
-                "tasks[1].account: found `sn`, which is no account; there is no servicenow account yet: connect one with `accounts put`"
-            ]
-        );
-        assert_eq!(texts(&workflow("sn"), &[]).len(), 2);
     }
 
     #[tokio::test]
@@ -291,8 +182,11 @@ mod tests {
         let command = Command::Validate {
             files: vec![file.clone()],
         };
+        let target = Target::Aws {
+            stack: "no-stack".to_owned(),
+        };
         let error = command
-            .run("no-stack", &mut Output::new(&mut written, false))
+            .run(&target, &mut Output::new(&mut written, false))
             .await
             .unwrap_err();
         assert_eq!(
@@ -311,7 +205,7 @@ mod tests {
         assert!(samples.len() >= 3);
         let exported = tempfile::tempdir().unwrap();
         for located in samples {
-            let stored = StoredWorkflow {
+            let stored = WorkflowRevision {
                 workflow: located.definition,
                 revision: 2,
                 applied_at: Timestamp::UNIX_EPOCH,

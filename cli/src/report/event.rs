@@ -1,27 +1,23 @@
 //! Events, and what was decided about them.
 
-use std::collections::HashMap;
 use std::fmt;
 
-use domain::{RunId, WorkflowId};
-use serde_json::Value;
-use store::{Decision, EventRecord, Outcome, StoredWorkflow};
+use domain::WorkflowId;
+use management::{Decision, EventDetail, Outcome};
 
 use super::{field, hanging, time, trace};
 
 /// An event with its decisions.
 pub(crate) struct FullEvent<'a> {
-    pub(crate) record: &'a EventRecord,
+    pub(crate) detail: &'a EventDetail,
     /// Only this workflow's decision, or everybody's.
     pub(crate) workflow: Option<&'a WorkflowId>,
-    /// The traces of the runs that were started, which are kept with the runs.
-    pub(crate) run_traces: &'a HashMap<RunId, Value>,
 }
 
 impl FullEvent<'_> {
     /// The decisions that are asked for.
     pub(crate) fn decisions(&self) -> impl Iterator<Item = &Decision> {
-        self.record.decisions.iter().filter(|decision| {
+        self.detail.decisions.iter().filter(|decision| {
             self.workflow
                 .is_none_or(|workflow| *workflow == decision.workflow)
         })
@@ -30,8 +26,8 @@ impl FullEvent<'_> {
 
 impl fmt::Display for FullEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let event = &self.record.event;
-        writeln!(f, "Event {}", event.key())?;
+        let event = &self.detail.event;
+        writeln!(f, "Event {}", self.detail.key)?;
         field(f, "type", &event.kind)?;
         if let Some(subject) = &event.subject {
             field(f, "subject", subject)?;
@@ -41,8 +37,8 @@ impl fmt::Display for FullEvent<'_> {
         if let Some(at) = event.time {
             field(f, "time", time(at))?;
         }
-        field(f, "evaluated", time(self.record.evaluated_at))?;
-        if self.record.decisions.is_empty() {
+        field(f, "evaluated", time(self.detail.evaluated_at))?;
+        if self.detail.decisions.is_empty() {
             let of_subject = event
                 .subject
                 .as_ref()
@@ -63,7 +59,7 @@ impl fmt::Display for FullEvent<'_> {
             let seen = match &decision.outcome {
                 Outcome::Started { run } => {
                     writeln!(f, "started the run {run}")?;
-                    self.run_traces.get(run)
+                    decision.trace.as_ref()
                 }
                 Outcome::NotMatched => {
                     writeln!(f, "not started, its condition did not hold")?;
@@ -96,90 +92,17 @@ impl fmt::Display for FullEvent<'_> {
     }
 }
 
-/// Why there is no decision for a workflow. `stored` is the workflow as it is now.
-pub(crate) fn why_no_decision(
-    record: &EventRecord,
-    workflow: &WorkflowId,
-    stored: Option<&StoredWorkflow>,
-) -> String {
-    let Some(stored) = stored else {
-        return format!("There is no workflow `{workflow}`.");
-    };
-    let event = &record.event;
-    let listeners = stored.workflow.listeners();
-    let of_type: Vec<_> = listeners
-        .iter()
-        .filter(|listener| listener.kind == event.kind)
-        .collect();
-    let listens = of_type.iter().any(|listener| {
-        listener
-            .subject
-            .as_ref()
-            .is_none_or(|subject| Some(subject) == event.subject.as_ref())
-    });
-    let since = format!(
-        "revision {}, applied {}",
-        stored.revision,
-        time(stored.applied_at)
-    );
-    let applied_later = stored.applied_at > record.evaluated_at;
-    let mut text = if !stored.workflow.enabled {
-        format!("`{workflow}` is switched off ({since}).")
-    } else if of_type.is_empty() {
-        let kinds = distinct(listeners.iter().map(|listener| listener.kind.as_str()));
-        format!(
-            "`{workflow}` listens to events of the type {kinds} ({since}). This one is of the type `{}`.",
-            event.kind
-        )
-    } else if !listens {
-        let subjects = distinct(
-            of_type
-                .iter()
-                .filter_map(|listener| listener.subject.as_deref()),
-        );
-        let own = event.subject.as_ref().map_or_else(
-            || "This one has no subject.".to_owned(),
-            |subject| format!("This one has the subject `{subject}`."),
-        );
-        format!(
-            "`{workflow}` listens to events of this type with the subject {subjects} ({since}). {own}"
-        )
-    } else if applied_later {
-        format!("`{workflow}` listens to such events now ({since}).")
-    } else {
-        format!(
-            "`{workflow}` listens to such events ({since}), and yet there is no decision: it was applied or switched on while the event was evaluated."
-        )
-    };
-    if applied_later {
-        text = format!(
-            "{text}\nThat was applied after this event was evaluated ({}): what counted then may have been another revision.",
-            time(record.evaluated_at)
-        );
-    }
-    text
-}
-
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: std::collections::BTreeSet<&str> = names.collect();
-    let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(" or ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
-    use serde_json::json;
+    use management::samples;
 
     #[test]
     fn every_decision_is_shown_with_its_evidence() {
-        let (record, run) = samples::evaluated_event();
-        let run_traces = HashMap::from([(run.id.clone(), run.trace.clone())]);
+        let (detail, run) = samples::evaluated_event();
         let full = FullEvent {
-            record: &record,
+            detail: &detail,
             workflow: None,
-            run_traces: &run_traces,
         };
         assert_eq!(
             full.to_string(),
@@ -205,7 +128,7 @@ promoters (revision 1): not started, its condition did not hold
   ✗ all
     ✗ data.nps less_than_or_equal 6 (seen 9)
 ",
-                key = record.event.key(),
+                key = detail.key,
                 run = run.id
             )
         );
@@ -215,63 +138,5 @@ promoters (revision 1): not started, its condition did not hold
             ..full
         };
         assert_eq!(restricted.decisions().count(), 1);
-    }
-
-    #[test]
-    fn absent_decision_is_explained() {
-        let (record, _) = samples::evaluated_event();
-        let id = WorkflowId::parse("w").unwrap();
-        let earlier = samples::NOW - jiff::SignedDuration::from_hours(1);
-        let later = samples::NOW + jiff::SignedDuration::from_hours(1);
-        for (trigger, enabled, applied_at, expected) in [
-            (json!({"type": "a"}), false, earlier, "switched off"),
-            (
-                json!({"type": ["b", "a"]}),
-                true,
-                earlier,
-                "of the type `a` or `b` (revision 7, applied 2026-11-21T11:30:00Z). This one is of the type `response.completed`.",
-            ),
-            (
-                json!({"type": "response.completed", "subject": "SV_2"}),
-                true,
-                earlier,
-                "with the subject `SV_2` (revision 7, applied 2026-11-21T11:30:00Z). This one has the subject `SV_1`.",
-            ),
-            (
-                json!({"type": "response.completed"}),
-                true,
-                later,
-                "applied after this event was evaluated (2026-11-21T12:30:00Z)",
-            ),
-            (
-                json!({"type": "a"}),
-                true,
-                later,
-                "may have been another revision",
-            ),
-            (
-                json!({"type": "response.completed"}),
-                true,
-                earlier,
-                "and yet there is no decision",
-            ),
-        ] {
-            let workflow = domain::definition::workflow(&json!({
-                "id": "w", "name": "W", "enabled": enabled, "trigger": {"event": trigger},
-                "tasks": [{"id": "t", "kind": "zendesk.create_ticket", "account": "z", "input": {"comment": "x"}}]
-            }))
-            .unwrap();
-            let stored = StoredWorkflow {
-                workflow,
-                revision: 7,
-                applied_at,
-            };
-            let text = why_no_decision(&record, &id, Some(&stored));
-            assert!(text.contains(expected), "{expected} is not in:\n{text}");
-        }
-        assert_eq!(
-            why_no_decision(&record, &id, None),
-            "There is no workflow `w`."
-        );
     }
 }

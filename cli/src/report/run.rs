@@ -4,6 +4,7 @@ use std::fmt;
 
 use domain::run::{Attempt, AttemptOutcome, VendorCall};
 use domain::{Run, TaskRun, TaskState, WorkflowId};
+use management::RunDetail;
 use serde_json::Value;
 
 use super::{duration, field, hanging, pretty, time, trace};
@@ -12,6 +13,15 @@ use super::{duration, field, hanging, pretty, time, trace};
 pub(crate) struct FullRun<'a> {
     pub(crate) run: &'a Run,
     pub(crate) tasks: &'a [TaskRun],
+}
+
+impl<'a> FullRun<'a> {
+    pub(crate) fn of(detail: &'a RunDetail) -> Self {
+        Self {
+            run: &detail.run,
+            tasks: &detail.tasks,
+        }
+    }
 }
 
 impl fmt::Display for FullRun<'_> {
@@ -168,6 +178,7 @@ fn outcome(outcome: AttemptOutcome) -> &'static str {
         AttemptOutcome::Reconcile => {
             "failed, perhaps with effect; the next attempt looks before it writes"
         }
+        AttemptOutcome::Waiting => "waits for the account to be connected",
         AttemptOutcome::GaveUp => "failed, no use in trying again",
         AttemptOutcome::RanOutOfTime => "failed, and the time for trying is over",
     }
@@ -214,7 +225,7 @@ pub(crate) fn changes(before: &[TaskRun], after: &[TaskRun]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
+    use management::samples;
 
     #[test]
     fn failed_run_tells_everything_in_the_order_of_need() {

@@ -1,14 +1,19 @@
 //! Runs and events for tests.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "what is written here is known to be right"
+)]
 
+use crate::events::{Decision, EventDetail, Outcome};
 use domain::event::WORKFLOW_CHAIN;
 use domain::run::{self, Attempt, AttemptOutcome, VendorCall};
 use domain::{CloudEvent, Run, RunState, TaskRun, TaskState, WorkflowId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use store::{Decision, EventRecord, Outcome};
 
 /// 2026-11-21T12:30:00Z
-pub(crate) const NOW: Timestamp = Timestamp::constant(1_795_264_200, 0);
+pub const NOW: Timestamp = Timestamp::constant(1_795_264_200, 0);
 /// 2026-11-21T12:00:00Z
 const STARTED: Timestamp = Timestamp::constant(1_795_262_400, 0);
 
@@ -63,7 +68,7 @@ fn attempt(
 }
 
 /// The incident was given up after two attempts, the ticket was skipped.
-pub(crate) fn failed_run() -> (Run, Vec<TaskRun>, CloudEvent) {
+pub fn failed_run() -> (Run, Vec<TaskRun>, CloudEvent) {
     let (mut run, mut tasks, event) = begun();
     let call = VendorCall {
         method: "POST".to_owned(),
@@ -92,7 +97,7 @@ pub(crate) fn failed_run() -> (Run, Vec<TaskRun>, CloudEvent) {
 }
 
 /// The incident exists; the ticket is requested.
-pub(crate) fn succeeded_run() -> (Run, Vec<TaskRun>) {
+pub fn succeeded_run() -> (Run, Vec<TaskRun>) {
     let (run, mut tasks, _) = begun();
     tasks[0].state = TaskState::Succeeded;
     tasks[0].output = json!({"number": "INC0010001", "sys_id": "1"})
@@ -104,7 +109,7 @@ pub(crate) fn succeeded_run() -> (Run, Vec<TaskRun>) {
 }
 
 /// An event with a decision of each kind, and the run that it started.
-pub(crate) fn evaluated_event() -> (EventRecord, Run) {
+pub fn evaluated_event() -> (EventDetail, Run) {
     let (run, _, mut event) = begun();
     event
         .extensions
@@ -119,15 +124,17 @@ pub(crate) fn evaluated_event() -> (EventRecord, Run) {
     let started = Outcome::Started {
         run: run.id.clone(),
     };
-    let record = EventRecord {
+    let detail = EventDetail {
+        key: event.key(),
         event,
         evaluated_at: NOW,
+        explanation: None,
         decisions: vec![
             decision("broken", 1, Outcome::Errored { problem }, None),
-            decision("follow-up", 3, started, None),
+            decision("follow-up", 3, started, Some(trace(2))),
             decision("looping", 2, Outcome::RefusedLoop, None),
             decision("promoters", 1, Outcome::NotMatched, Some(trace(9))),
         ],
     };
-    (record, run)
+    (detail, run)
 }

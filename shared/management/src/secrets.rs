@@ -1,18 +1,19 @@
-//! Secrets in Secrets Manager: those of endpoints, and the end of those of accounts.
-
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::SdkError;
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
-use domain::{Account, EndpointName};
+use domain::EndpointName;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
+use startup::AwsConfig;
 
 use crate::error::Error;
 
 /// The secrets of one stack.
+#[derive(Debug)]
 pub(crate) struct Secrets {
     client: Client,
     prefix: String,
@@ -20,17 +21,51 @@ pub(crate) struct Secrets {
 }
 
 /// Whether a secret is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presence {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum SecretPresence {
     /// It is.
     Stored {
         /// When it was changed last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         changed_at: Option<Timestamp>,
     },
-    /// It is kept for a while, but cannot be used.
-    Deleted,
     /// It is not.
     Missing,
+    /// None is needed.
+    NotNeeded,
+}
+
+/// What Secrets Manager has under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Usable(Option<Timestamp>),
+    /// Kept for a while after it was deleted, unusable, and in the way of a new one.
+    Deleted,
+    Nothing,
+}
+
+/// A secret that is told once, to whoever had it made. `Debug` shows nothing of it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Revealed(#[schemars(with = "String")] SecretString);
+
+impl Revealed {
+    /// A secret that was made just now.
+    pub fn new(secret: SecretString) -> Self {
+        Self(secret)
+    }
+
+    /// The text. For the one line that shows it.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl Serialize for Revealed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
 }
 
 /// An endpoint's secret, as it is kept: up to two are valid at a time.
@@ -87,9 +122,9 @@ impl EndpointSecret {
 }
 
 impl Secrets {
-    pub(crate) fn new(client: Client, prefix: String, kms_key: Option<String>) -> Self {
+    pub(crate) fn new(aws: &AwsConfig, prefix: String, kms_key: Option<String>) -> Self {
         Self {
-            client,
+            client: Client::new(aws),
             prefix,
             kms_key,
         }
@@ -99,24 +134,28 @@ impl Secrets {
         format!("{}/endpoints/{name}", self.prefix)
     }
 
-    pub(crate) fn account_id(&self, account: &Account) -> String {
-        accounts::secret_id(&self.prefix, account.vendor, &account.name)
+    /// Whether a secret is there that can be used.
+    pub(crate) async fn presence(&self, id: &str) -> Result<SecretPresence, Error> {
+        Ok(match self.look_up(id).await? {
+            Kept::Usable(changed_at) => SecretPresence::Stored { changed_at },
+            Kept::Deleted | Kept::Nothing => SecretPresence::Missing,
+        })
     }
 
-    pub(crate) async fn presence(&self, id: &str) -> Result<Presence, Error> {
+    async fn look_up(&self, id: &str) -> Result<Kept, Error> {
         match self.client.describe_secret().secret_id(id).send().await {
-            Ok(secret) if secret.deleted_date().is_some() => Ok(Presence::Deleted),
-            Ok(secret) => Ok(Presence::Stored {
-                changed_at: secret
+            Ok(secret) if secret.deleted_date().is_some() => Ok(Kept::Deleted),
+            Ok(secret) => Ok(Kept::Usable(
+                secret
                     .last_changed_date()
                     .and_then(|date| Timestamp::from_second(date.secs()).ok()),
-            }),
+            )),
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(DescribeSecretError::is_resource_not_found_exception) =>
             {
-                Ok(Presence::Missing)
+                Ok(Kept::Nothing)
             }
             Err(error) => Err(Error::aws("looking a secret up")(error)),
         }
@@ -144,10 +183,10 @@ impl Secrets {
     ) -> Result<(), Error> {
         const ATTEMPTED: &str = "storing a secret";
         let id = self.endpoint_id(name);
-        match self.presence(&id).await? {
-            Presence::Stored { .. } => {}
-            Presence::Deleted => self.restore(&id).await?,
-            Presence::Missing => {
+        match self.look_up(&id).await? {
+            Kept::Usable(_) => {}
+            Kept::Deleted => self.restore(&id).await?,
+            Kept::Nothing => {
                 self.client
                     .create_secret()
                     .name(&id)
@@ -171,7 +210,7 @@ impl Secrets {
     }
 
     /// Makes a deleted secret usable again.
-    pub(crate) async fn restore(&self, id: &str) -> Result<(), Error> {
+    async fn restore(&self, id: &str) -> Result<(), Error> {
         self.client
             .restore_secret()
             .secret_id(id)
@@ -183,7 +222,7 @@ impl Secrets {
 
     /// Deletes a secret, if it is there. Secrets Manager keeps it for 30 more days, unusable.
     pub(crate) async fn delete(&self, id: &str) -> Result<(), Error> {
-        if let Presence::Stored { .. } = self.presence(id).await? {
+        if let Kept::Usable(_) = self.look_up(id).await? {
             self.client
                 .delete_secret()
                 .secret_id(id)
@@ -230,5 +269,14 @@ mod tests {
         assert_eq!(secret.valid().iter().count(), 1);
         assert!(!format!("{secret:?}").contains("hunter2"));
         assert!(serde_json::from_str::<EndpointSecret>(r#"{"previous":"b"}"#).is_err());
+    }
+
+    #[test]
+    fn revealed_secret_is_written_where_it_is_meant_to_be_and_nowhere_else() {
+        let revealed = Revealed::new("hunter2".into());
+        assert_eq!(serde_json::to_string(&revealed).unwrap(), r#""hunter2""#);
+        assert!(!format!("{revealed:?}").contains("hunter2"));
+        let read: Revealed = serde_json::from_str(r#""hunter2""#).unwrap();
+        assert_eq!(read.expose(), "hunter2");
     }
 }

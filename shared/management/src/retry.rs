@@ -27,6 +27,15 @@ pub(crate) enum Plan {
     },
 }
 
+impl Plan {
+    /// The tasks that are to be requested.
+    pub(crate) fn requests(&self) -> &[TaskRun] {
+        match self {
+            Self::Reopen { requests, .. } | Self::Repeat { requests, .. } => requests,
+        }
+    }
+}
+
 /// Plans the retry of a run. `event` is `None` when it has expired.
 pub(crate) fn plan(
     mut run: Run,
@@ -111,7 +120,7 @@ fn is_worth_requesting(task: &TaskRun, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples;
+    use crate::samples;
     use jiff::SignedDuration;
     use serde_json::json;
 

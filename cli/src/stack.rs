@@ -1,0 +1,497 @@
+//! The stack to work with, by either of two ways: AWS credentials, or a token for its management API. The
+//! commands do not know which; both ways have the same requests and answers.
+
+use access::{CreatedToken, NewToken, Token, TokenId};
+use domain::{
+    Account, AccountName, Endpoint, EndpointName, EventKey, Run, RunId, Workflow, WorkflowId,
+};
+use management::{
+    AccountDetail, AppliedAccount, AppliedEndpoint, AppliedWorkflow, Connect, ConnectAccount,
+    DeletedEndpoint, EndpointDetail, EndpointEntry, EventDetail, EventQuery, Expected, Listing,
+    Management, PutAccount, RenameAccount, RenamedAccount, Retried, RunDetail, RunFilter,
+    SecretChange, SecretChanged, TicketField, ValidationReport, Verification, WorkflowRevision,
+};
+use secrecy::SecretString;
+use serde_json::json;
+use startup::now;
+use vendor_http::Method;
+use webhook_signature::Secrets;
+
+use crate::api::Api;
+use crate::deployed::Deployed;
+use crate::error::Error;
+
+/// Which stack, and how it is reached. Nothing is asked of anybody before [`Target::open`].
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// This stack, with AWS credentials.
+    Aws { stack: String },
+    /// The stack whose API is here, with a token.
+    Api { url: String, token: SecretString },
+}
+
+impl Target {
+    /// Chooses the way: over the API when its address and a token are known, else with AWS credentials.
+    /// `api` is the address that was asked for, `known` one that merely happens to be known.
+    pub(crate) fn choose(
+        stack: &str,
+        api: Option<String>,
+        known: Option<String>,
+        token: Option<String>,
+    ) -> Result<Self, Error> {
+        match (api, token) {
+            (Some(url), None) => Err(Error::NoToken(url)),
+            (None, None) => Ok(Self::aws(stack)),
+            (api, Some(token)) => Ok(match api.or(known) {
+                Some(url) => Self::Api {
+                    url,
+                    token: token.into(),
+                },
+                None => Self::aws(stack),
+            }),
+        }
+    }
+
+    fn aws(stack: &str) -> Self {
+        let stack = stack.to_owned();
+        Self::Aws { stack }
+    }
+
+    pub(crate) async fn open(&self) -> Result<Stack, Error> {
+        Ok(match self {
+            Self::Aws { stack } => {
+                let deployed = Deployed::find(stack).await?;
+                Stack::Aws {
+                    management: Box::new(deployed.management()?),
+                    deployed: Box::new(deployed),
+                }
+            }
+            Self::Api { url, token } => Stack::Api(Api::new(url, token.clone())?),
+        })
+    }
+}
+
+/// A stack that can be worked with.
+pub(crate) enum Stack {
+    /// With AWS credentials.
+    Aws {
+        deployed: Box<Deployed>,
+        management: Box<Management>,
+    },
+    /// With a token.
+    Api(Api),
+}
+
+impl Stack {
+    pub(crate) async fn endpoints(&self) -> Result<Listing<EndpointEntry>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.endpoints().await?),
+            Self::Api(api) => api.get(&["endpoints"]).await,
+        }
+    }
+
+    pub(crate) async fn endpoint(&self, name: &EndpointName) -> Result<EndpointDetail, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.endpoint(name).await?),
+            Self::Api(api) => api.get(&["endpoints", name.as_str()]).await,
+        }
+    }
+
+    pub(crate) async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<AppliedEndpoint, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.put_endpoint(endpoint).await?),
+            Self::Api(api) => {
+                let path = ["endpoints", endpoint.name.as_str()];
+                api.send_json(Method::PUT, &path, endpoint).await
+            }
+        }
+    }
+
+    pub(crate) async fn delete_endpoint(
+        &self,
+        name: &EndpointName,
+    ) -> Result<DeletedEndpoint, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.delete_endpoint(name).await?),
+            Self::Api(api) => api.delete_and_read(&["endpoints", name.as_str()]).await,
+        }
+    }
+
+    pub(crate) async fn change_endpoint_secret(
+        &self,
+        name: &EndpointName,
+        change: &SecretChange,
+    ) -> Result<SecretChanged, Error> {
+        match self {
+            Self::Aws { management, .. } => {
+                Ok(management.change_endpoint_secret(name, change).await?)
+            }
+            Self::Api(api) => {
+                let path = ["endpoints", name.as_str(), "secret"];
+                api.send_secret(Method::POST, &path, change.expose_json())
+                    .await
+            }
+        }
+    }
+
+    /// What the endpoint's sender signs with; `None` when it needs nothing.
+    pub(crate) async fn endpoint_secrets(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Secrets>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.endpoint_secrets(endpoint).await?),
+            Self::Api(_) if endpoint.secret_name().is_none() => Ok(None),
+            Self::Api(_) => Err(Error::NeedsAws("reading the secret of an endpoint")),
+        }
+    }
+
+    pub(crate) async fn accounts(&self) -> Result<Listing<Account>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.accounts().await?),
+            Self::Api(api) => api.get(&["accounts"]).await,
+        }
+    }
+
+    pub(crate) async fn account(&self, name: &AccountName) -> Result<AccountDetail, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.account(name).await?),
+            Self::Api(api) => api.get(&["accounts", name.as_str()]).await,
+        }
+    }
+
+    pub(crate) async fn put_account(
+        &self,
+        name: &AccountName,
+        request: PutAccount,
+    ) -> Result<AppliedAccount, Error> {
+        match self {
+            Self::Aws { management, .. } => {
+                Ok(management.put_account(name, request, now()).await?)
+            }
+            Self::Api(api) => {
+                let path = ["accounts", name.as_str()];
+                api.send_secret(Method::PUT, &path, request.expose_json())
+                    .await
+            }
+        }
+    }
+
+    pub(crate) async fn connect_account(
+        &self,
+        name: &AccountName,
+        request: ConnectAccount,
+    ) -> Result<Connect, Error> {
+        match self {
+            Self::Aws { management, .. } => {
+                Ok(management.connect_account(name, request, now()).await?)
+            }
+            Self::Api(api) => {
+                let path = ["accounts", name.as_str(), "connect"];
+                api.send_secret(Method::POST, &path, request.expose_json())
+                    .await
+            }
+        }
+    }
+
+    pub(crate) async fn verify_account(&self, name: &AccountName) -> Result<Verification, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.verify_account(name, now()).await?),
+            Self::Api(api) => api.post(&["accounts", name.as_str(), "verify"]).await,
+        }
+    }
+
+    pub(crate) async fn rename_account(
+        &self,
+        name: &AccountName,
+        to: &AccountName,
+    ) -> Result<RenamedAccount, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.rename_account(name, to, now()).await?),
+            Self::Api(api) => {
+                let path = ["accounts", name.as_str(), "rename"];
+                let request = RenameAccount { to: to.clone() };
+                api.send_json(Method::POST, &path, &request).await
+            }
+        }
+    }
+
+    pub(crate) async fn delete_account(
+        &self,
+        name: &AccountName,
+        force: bool,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.delete_account(name, force).await?),
+            Self::Api(api) => {
+                let path = ["accounts", name.as_str()];
+                api.delete(&path, &json!({ "force": force })).await
+            }
+        }
+    }
+
+    pub(crate) async fn ticket_fields(
+        &self,
+        name: &AccountName,
+    ) -> Result<Listing<TicketField>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.ticket_fields(name, now()).await?),
+            Self::Api(api) => api.get(&["accounts", name.as_str(), "ticket-fields"]).await,
+        }
+    }
+
+    pub(crate) async fn workflows(&self) -> Result<Listing<WorkflowRevision>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.workflows().await?),
+            Self::Api(api) => api.get(&["workflows"]).await,
+        }
+    }
+
+    pub(crate) async fn workflow(&self, id: &WorkflowId) -> Result<WorkflowRevision, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.workflow(id, None).await?),
+            Self::Api(api) => api.get(&["workflows", id.as_str()]).await,
+        }
+    }
+
+    pub(crate) async fn validate_workflow(
+        &self,
+        workflow: &Workflow,
+    ) -> Result<ValidationReport, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.validate_workflow(workflow).await?),
+            Self::Api(api) => {
+                let path = ["workflows", workflow.id.as_str(), "validate"];
+                api.send_json(Method::POST, &path, workflow).await
+            }
+        }
+    }
+
+    pub(crate) async fn apply_workflow(
+        &self,
+        workflow: &Workflow,
+    ) -> Result<AppliedWorkflow, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management
+                .apply_workflow(workflow, Expected::Any, now())
+                .await?),
+            Self::Api(api) => {
+                let path = ["workflows", workflow.id.as_str()];
+                api.send_json(Method::PUT, &path, workflow).await
+            }
+        }
+    }
+
+    pub(crate) async fn delete_workflow(&self, id: &WorkflowId) -> Result<(), Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.delete_workflow(id).await?),
+            Self::Api(api) => api.delete(&["workflows", id.as_str()], &()).await,
+        }
+    }
+
+    pub(crate) async fn runs(&self, filter: &RunFilter) -> Result<Listing<Run>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.runs(filter, now()).await?),
+            Self::Api(api) => api.get_with(&["runs"], filter).await,
+        }
+    }
+
+    pub(crate) async fn run(&self, id: &RunId) -> Result<RunDetail, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.run(id).await?),
+            Self::Api(api) => api.get(&["runs", id.as_str()]).await,
+        }
+    }
+
+    pub(crate) async fn retry_run(&self, id: &RunId) -> Result<Retried, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.retry_run(id, now()).await?),
+            Self::Api(api) => api.post(&["runs", id.as_str(), "retry"]).await,
+        }
+    }
+
+    pub(crate) async fn event(
+        &self,
+        key: &EventKey,
+        workflow: Option<&WorkflowId>,
+    ) -> Result<EventDetail, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.event(key, workflow).await?),
+            Self::Api(api) => {
+                let query = EventQuery {
+                    workflow: workflow.cloned(),
+                };
+                api.get_with(&["events", key.as_str()], &query).await
+            }
+        }
+    }
+
+    /// Newest first.
+    pub(crate) async fn tokens(&self) -> Result<Listing<Token>, Error> {
+        match self {
+            Self::Aws { deployed, .. } => {
+                let items = deployed.tokens()?.list().await?;
+                Ok(Listing { items })
+            }
+            Self::Api(api) => api.get(&["tokens"]).await,
+        }
+    }
+
+    /// `created_by` counts where nobody else knows who it is.
+    pub(crate) async fn create_token(
+        &self,
+        token: NewToken,
+        created_by: &str,
+    ) -> Result<CreatedToken, Error> {
+        match self {
+            Self::Aws { deployed, .. } => {
+                let mut random = [0; access::RANDOM_BYTES];
+                getrandom::fill(&mut random).map_err(Error::NoRandomness)?;
+                let created = deployed
+                    .tokens()?
+                    .create(token, created_by, &random, now())
+                    .await;
+                created.map_err(Error::Token)
+            }
+            Self::Api(api) => {
+                let body = json!({
+                    "name": token.name, "roles": token.roles, "expires_at": token.expires_at
+                });
+                api.send_json(Method::POST, &["tokens"], &body).await
+            }
+        }
+    }
+
+    pub(crate) async fn revoke_token(&self, id: &TokenId) -> Result<(), Error> {
+        match self {
+            Self::Aws { deployed, .. } => match deployed.tokens()?.revoke(id, now()).await? {
+                Some(_) => Ok(()),
+                None => Err(Error::UnknownToken(id.to_string())),
+            },
+            Self::Api(api) => api.delete(&["tokens", id.as_str()], &()).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use management::NewCredential;
+    use serde_json::Value;
+    use vendor_http::test_support::{Server, Step};
+
+    async fn api(steps: impl IntoIterator<Item = Step>) -> (Stack, Server) {
+        let server = Server::start(steps).await.unwrap();
+        let target = Target::Api {
+            url: server.url(),
+            token: "clt_hunter2".into(),
+        };
+        (target.open().await.unwrap(), server)
+    }
+
+    fn account() -> Value {
+        json!({
+            "name": "support", "vendor": "zendesk", "instance": "acme", "kind": "bearer",
+            "state": "connected", "secret": "s", "updated_at": "2026-11-21T12:00:00Z"
+        })
+    }
+
+    #[tokio::test]
+    async fn api_is_asked_with_the_token_and_the_same_requests() {
+        let (stack, server) = api([
+            Step::json(200, json!({"done": "created", "account": account()})),
+            Step::json(200, json!({"items": []})),
+            Step::json(204, ""),
+        ])
+        .await;
+        let name = AccountName::parse("support").unwrap();
+        let request = PutAccount {
+            vendor: domain::Vendor::Zendesk,
+            instance: "acme".to_owned(),
+            owner: None,
+            credential: NewCredential::Bearer { token: "t".into() },
+        };
+        let applied = stack.put_account(&name, request).await.unwrap();
+        assert_eq!(applied.account.name, name);
+        let filter = RunFilter {
+            limit: Some(5),
+            ..RunFilter::default()
+        };
+        assert!(stack.runs(&filter).await.unwrap().items.is_empty());
+        stack.delete_account(&name, true).await.unwrap();
+
+        let received = server.received();
+        let asked: Vec<String> = received
+            .iter()
+            .map(|request| format!("{} {}", request.method, request.target))
+            .collect();
+        assert_eq!(
+            asked,
+            [
+                "PUT /v1/accounts/support",
+                "GET /v1/runs?limit=5",
+                "DELETE /v1/accounts/support?force=true"
+            ]
+        );
+        let sent = received[0].json();
+        assert_eq!(sent["credential"], json!({"kind": "bearer", "token": "t"}));
+        for request in received {
+            assert_eq!(request.header("authorization"), "Bearer clt_hunter2");
+        }
+    }
+
+    #[tokio::test]
+    async fn refusals_of_the_api_read_like_those_of_the_tables() {
+        let unknown = RunId::parse(&format!("run_{}", "0".repeat(32))).unwrap();
+        let refused = management::Error::UnknownRun(unknown.clone());
+        let (stack, _server) = api([Step::json(404, json!(refused.problem()))]).await;
+        let error = stack.run(&unknown).await.unwrap_err();
+        assert!(error.is_not_found());
+        assert_eq!(error.to_string(), Error::from(refused).to_string());
+    }
+
+    #[tokio::test]
+    async fn secret_of_an_endpoint_is_not_to_be_had_over_the_api() {
+        let (stack, server) = api([]).await;
+        for (scheme, expected) in [
+            (
+                json!({"scheme": "none", "accept_unverified_requests": true}),
+                true,
+            ),
+            (json!({"scheme": "bearer"}), false),
+        ] {
+            let endpoint = domain::definition::endpoint(
+                &json!({"name": "survey", "kind": "json", "verification": scheme}),
+            )
+            .unwrap();
+            let secrets = stack.endpoint_secrets(&endpoint).await;
+            assert_eq!(secrets.is_ok(), expected);
+            if let Err(error) = secrets {
+                assert!(error.to_string().contains("AWS credentials"), "{error}");
+            }
+        }
+        assert!(server.received().is_empty());
+    }
+
+    #[test]
+    fn token_and_address_together_lead_over_the_api() {
+        let text = |text: &str| Some(text.to_owned());
+        for (api, known, token, expected) in [
+            (None, None, None, Some("aws")),
+            (None, text("known"), None, Some("aws")),
+            (None, None, text("t"), Some("aws")),
+            (None, text("known"), text("t"), Some("known")),
+            (text("named"), text("known"), text("t"), Some("named")),
+            (text("named"), None, text("t"), Some("named")),
+            (text("named"), text("known"), None, None),
+        ] {
+            let chosen = Target::choose("demo", api, known, token);
+            let way = match &chosen {
+                Ok(Target::Aws { .. }) => Some("aws"),
+                Ok(Target::Api { url, .. }) => Some(url.as_str()),
+                Err(_) => None,
+            };
+            assert_eq!(way, expected);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What people do with a deployed stack: apply definitions, connect accounts, look at what ran, try it again.
+//!
+//! The command line and the management API both stand on this crate. What crosses the wire between them has
+//! its types here, with a JSON Schema each; every [`Error`] has a kind and a text that whoever asked may read.
+
+mod accounts;
+mod bus;
+mod endpoint_secret;
+mod endpoints;
+mod error;
+mod events;
+mod names;
+mod problem;
+mod retry;
+mod runs;
+#[cfg(any(test, feature = "test-support"))]
+pub mod samples;
+mod secrets;
+mod workflows;
+
+use ::accounts::Accounts;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use startup::AwsConfig;
+
+pub use ::accounts::{Check, Connect, FieldOption, TicketField, Verification};
+
+pub use crate::accounts::{
+    AccountDetail, AppliedAccount, ConnectAccount, NewCredential, PutAccount, RenameAccount,
+    RenamedAccount,
+};
+use crate::bus::Bus;
+pub use crate::endpoints::{
+    AppliedEndpoint, DeletedEndpoint, EndpointDetail, EndpointEntry, SecretChange, SecretChanged,
+    read_endpoint,
+};
+pub use crate::error::{Error, ErrorKind};
+pub use crate::events::{Decision, EventDetail, EventQuery, Outcome};
+pub use crate::names::{Names, events_url};
+pub use crate::problem::{FieldProblem, ProblemDetails};
+pub use crate::runs::{MOST_LISTED, Retried, RunDetail, RunFilter, TaskChange, TaskEnd};
+use crate::secrets::Secrets;
+pub use crate::secrets::{Revealed, SecretPresence};
+pub use crate::workflows::{
+    AppliedWorkflow, Expected, RevisionEntry, SwitchWorkflow, ValidationReport, WorkflowRevision,
+    etag, read_workflow,
+};
+
+/// A deployed stack, as people work with it.
+#[derive(Debug)]
+pub struct Management {
+    names: Names,
+    accounts: Accounts,
+    endpoint_rows: store::Endpoints,
+    workflow_rows: store::Workflows,
+    run_rows: store::Runs,
+    event_rows: store::Events,
+    secrets: Secrets,
+    bus: Bus,
+}
+
+impl Management {
+    /// The stack whose parts have these names.
+    pub fn new(aws: &AwsConfig, names: Names, accounts: Accounts) -> Self {
+        let tables = store::Client::new(aws);
+        Self {
+            accounts,
+            endpoint_rows: store::Endpoints::new(tables.clone(), names.endpoints_table.clone()),
+            workflow_rows: store::Workflows::new(tables.clone(), names.workflows_table.clone()),
+            run_rows: store::Runs::new(tables.clone(), names.runs_table.clone()),
+            event_rows: store::Events::new(tables, names.events_table.clone()),
+            secrets: Secrets::new(aws, names.secret_prefix.clone(), names.kms_key.clone()),
+            bus: Bus::new(aws, names.event_bus.clone()),
+            names,
+        }
+    }
+}
+
+/// Everything that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Listing<T> {
+    /// In the order that the operation names.
+    pub items: Vec<T>,
+}
+
+/// What putting something did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// There was none before.
+    Created,
+    /// There was another one before.
+    Updated,
+    /// It was the same.
+    Unchanged,
+}
+
+impl Done {
+    /// The text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}

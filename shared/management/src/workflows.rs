@@ -1,0 +1,496 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use domain::{Account, AccountName, Vendor, Workflow, WorkflowId, definition};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::{Applied, StoredWorkflow};
+
+use crate::error::Error;
+use crate::problem::FieldProblem;
+use crate::{Done, Listing, Management};
+
+/// A workflow with its revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WorkflowRevision {
+    /// The definition.
+    pub workflow: Workflow,
+    /// Counts the changes, from 1.
+    pub revision: u32,
+    /// When this revision was applied.
+    pub applied_at: Timestamp,
+}
+
+impl From<StoredWorkflow> for WorkflowRevision {
+    fn from(stored: StoredWorkflow) -> Self {
+        Self {
+            workflow: stored.workflow,
+            revision: stored.revision,
+            applied_at: stored.applied_at,
+        }
+    }
+}
+
+/// A revision of a workflow, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RevisionEntry {
+    /// The revision.
+    pub revision: u32,
+    /// When it was applied.
+    pub applied_at: Timestamp,
+    /// What the workflow was called.
+    pub name: String,
+    /// Whether it was on.
+    pub enabled: bool,
+}
+
+/// What applying a workflow did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AppliedWorkflow {
+    /// What was done.
+    pub done: Done,
+    /// The workflow as it is now.
+    pub stored: WorkflowRevision,
+}
+
+/// Switches a workflow on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchWorkflow {
+    /// Whether it starts.
+    pub enabled: bool,
+}
+
+/// What is known to be wrong with a definition. It can be applied when nothing is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ValidationReport {
+    /// Everything that is wrong.
+    pub problems: Vec<FieldProblem>,
+}
+
+/// Which workflow the caller means to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever is there, or nothing.
+    Any,
+    /// Nothing: it is to be a new one.
+    Absent,
+    /// This revision.
+    Revision(u32),
+}
+
+impl Expected {
+    /// Reads the headers `If-Match` (a revision as in [`etag`], or `*`) and `If-None-Match` (`*`).
+    ///
+    /// Source: [RFC 9110, 13.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1)
+    ///
+    /// # Errors
+    /// `Invalid` when a header says anything else, or both are there.
+    pub fn from_headers(
+        if_match: Option<&str>,
+        if_none_match: Option<&str>,
+    ) -> Result<Self, Error> {
+        match (if_match.map(str::trim), if_none_match.map(str::trim)) {
+            (None | Some("*"), None) => Ok(Self::Any),
+            (None, Some("*")) => Ok(Self::Absent),
+            (Some(tag), None) => tag
+                .strip_prefix('"')
+                .and_then(|tag| tag.strip_suffix('"'))
+                .and_then(|revision| revision.parse().ok())
+                .map(Self::Revision)
+                .ok_or_else(|| Error::field("If-Match", "expected a revision such as \"3\"")),
+            (None, Some(_)) => Err(Error::field("If-None-Match", "expected *")),
+            (Some(_), Some(_)) => Err(Error::field(
+                "If-None-Match",
+                "expected If-Match or If-None-Match, not both",
+            )),
+        }
+    }
+
+    fn is_met_by(self, found: Option<u32>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => found.is_none(),
+            Self::Revision(revision) => found == Some(revision),
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("as it was"),
+            Self::Absent => f.write_str("absent"),
+            Self::Revision(revision) => write!(f, "at revision {revision}"),
+        }
+    }
+}
+
+/// A revision as the headers `ETag` and `If-Match` have it.
+pub fn etag(revision: u32) -> String {
+    format!("\"{revision}\"")
+}
+
+/// Reads the definition of the workflow of this id.
+///
+/// # Errors
+/// `Invalid` with every problem, also when the document has another id.
+pub fn read_workflow(id: &WorkflowId, document: &Value) -> Result<Workflow, Error> {
+    let workflow = definition::workflow(document)
+        .map_err(|problems| Error::Invalid(problems.into_iter().map(Into::into).collect()))?;
+    if workflow.id == *id {
+        Ok(workflow)
+    } else {
+        let found = &workflow.id;
+        Err(Error::field(
+            "id",
+            format!("found `{found}`, expected `{id}`"),
+        ))
+    }
+}
+
+impl Management {
+    /// Every workflow, by id.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Internal` when a row cannot be read.
+    pub async fn workflows(&self) -> Result<Listing<WorkflowRevision>, Error> {
+        let stored = self.workflow_rows.list().await?;
+        let items = stored.into_iter().map(Into::into).collect();
+        Ok(Listing { items })
+    }
+
+    /// One workflow: as it is now, or this revision of it, also after it was deleted.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`; `Internal` when its row cannot be read.
+    pub async fn workflow(
+        &self,
+        id: &WorkflowId,
+        revision: Option<u32>,
+    ) -> Result<WorkflowRevision, Error> {
+        let stored = match revision {
+            None => self.find_workflow(id).await?,
+            Some(revision) => self
+                .workflow_rows
+                .revision(id, revision)
+                .await?
+                .ok_or_else(|| Error::UnknownRevision {
+                    workflow: id.clone(),
+                    revision,
+                })?,
+        };
+        Ok(stored.into())
+    }
+
+    /// Every revision of a workflow, newest first, also after it was deleted.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`; `Internal` when a row cannot be read.
+    pub async fn workflow_revisions(
+        &self,
+        id: &WorkflowId,
+    ) -> Result<Listing<RevisionEntry>, Error> {
+        let stored = self.workflow_rows.revisions(id).await?;
+        if stored.is_empty() {
+            return Err(Error::UnknownWorkflow(id.clone()));
+        }
+        let items = stored
+            .into_iter()
+            .map(|stored| RevisionEntry {
+                revision: stored.revision,
+                applied_at: stored.applied_at,
+                name: stored.workflow.name,
+                enabled: stored.workflow.enabled,
+            })
+            .collect();
+        Ok(Listing { items })
+    }
+
+    /// What keeps a definition, valid in itself, from being applied here.
+    ///
+    /// # Errors
+    /// `Unavailable`; `Internal` when a row cannot be read.
+    pub async fn validate_workflow(&self, workflow: &Workflow) -> Result<ValidationReport, Error> {
+        let accounts = self.accounts().await?.items;
+        let used = self.accounts_of(workflow, &accounts).await?;
+        Ok(ValidationReport {
+            problems: account_problems(workflow, &used, &accounts),
+        })
+    }
+
+    /// Makes this definition the one that counts. Applying the same one twice changes nothing.
+    ///
+    /// # Errors
+    /// `Invalid` when a task names an account that it cannot use; `Stale` when the workflow is not the
+    /// expected one; `Conflict` when somebody else was faster; `Unavailable`.
+    pub async fn apply_workflow(
+        &self,
+        workflow: &Workflow,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<AppliedWorkflow, Error> {
+        let report = self.validate_workflow(workflow).await?;
+        if !report.problems.is_empty() {
+            return Err(Error::Invalid(report.problems));
+        }
+        let before = self.workflow_rows.get(&workflow.id).await?;
+        self.replace_workflow(before, workflow.clone(), expected, now)
+            .await
+    }
+
+    /// Switches a workflow on or off; the rest of its definition stays. Runs that have begun go on.
+    ///
+    /// # Errors
+    /// `NotFound`; `Stale` when the workflow is not the expected one; `Conflict` when somebody else was
+    /// faster; `Unavailable`.
+    pub async fn switch_workflow(
+        &self,
+        id: &WorkflowId,
+        enabled: bool,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<AppliedWorkflow, Error> {
+        let before = self.find_workflow(id).await?;
+        let workflow = Workflow {
+            enabled,
+            ..before.workflow.clone()
+        };
+        self.replace_workflow(Some(before), workflow, expected, now)
+            .await
+    }
+
+    /// Removes a workflow; its revisions are kept. Runs that have begun go on.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when somebody else applied a definition in between; `Unavailable`.
+    pub async fn delete_workflow(&self, id: &WorkflowId) -> Result<(), Error> {
+        match self.workflow_rows.delete(id).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::UnknownWorkflow(id.clone())),
+            Err(store::Error::Conflict { .. }) => Err(changed_in_between(id)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn find_workflow(&self, id: &WorkflowId) -> Result<StoredWorkflow, Error> {
+        self.workflow_rows
+            .get(id)
+            .await?
+            .ok_or_else(|| Error::UnknownWorkflow(id.clone()))
+    }
+
+    async fn replace_workflow(
+        &self,
+        before: Option<StoredWorkflow>,
+        workflow: Workflow,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<AppliedWorkflow, Error> {
+        let found = before.as_ref().map(|before| before.revision);
+        if !expected.is_met_by(found) {
+            return Err(Error::Stale {
+                workflow: workflow.id,
+                expected,
+                found,
+            });
+        }
+        let applied = self
+            .workflow_rows
+            .replace(before.as_ref(), &workflow, now)
+            .await;
+        let (done, revision, applied_at) = match applied {
+            Ok(Applied::Created { revision }) => (Done::Created, revision, now),
+            Ok(Applied::Updated { revision }) => (Done::Updated, revision, now),
+            Ok(Applied::Unchanged { revision }) => {
+                let since = before.map_or(now, |before| before.applied_at);
+                (Done::Unchanged, revision, since)
+            }
+            Err(store::Error::Conflict { .. }) => return Err(changed_in_between(&workflow.id)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(AppliedWorkflow {
+            done,
+            stored: WorkflowRevision {
+                workflow,
+                revision,
+                applied_at,
+            },
+        })
+    }
+}
+
+fn changed_in_between(id: &WorkflowId) -> Error {
+    Error::ChangedInBetween {
+        what: format!("the workflow `{id}`"),
+    }
+}
+
+/// What is wrong with the accounts that a workflow's tasks name. `used` has those that there are, by the names
+/// in the workflow; `accounts` are all of them.
+fn account_problems(
+    workflow: &Workflow,
+    used: &BTreeMap<AccountName, Account>,
+    accounts: &[Account],
+) -> Vec<FieldProblem> {
+    let of_vendor = |vendor: Vendor| {
+        let names: Vec<String> = accounts
+            .iter()
+            .filter(|account| account.vendor == vendor)
+            .map(|account| format!("`{}`", account.name))
+            .collect();
+        if names.is_empty() {
+            format!("there is no {vendor} account yet: connect one first")
+        } else {
+            format!("the {vendor} accounts are {}", names.join(", "))
+        }
+    };
+    let problem = |index: usize, problem: String| FieldProblem {
+        path: format!("tasks[{index}].account"),
+        problem,
+    };
+    workflow
+        .tasks
+        .iter()
+        .enumerate()
+        .filter_map(|(index, task)| {
+            let needed = task.kind.vendor();
+            match used.get(&task.account) {
+                Some(account) if account.vendor == needed => None,
+                Some(account) => Some(problem(
+                    index,
+                    format!(
+                        "found the {} account `{}`, expected a {needed} account for {}; {}",
+                        account.vendor,
+                        task.account,
+                        task.kind,
+                        of_vendor(needed)
+                    ),
+                )),
+                None => Some(problem(
+                    index,
+                    format!(
+                        "found `{}`, which is no account; {}",
+                        task.account,
+                        of_vendor(needed)
+                    ),
+                )),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{AccountKind, AccountState};
+    use serde_json::json;
+
+    fn sample(task: &str, account: &str) -> Workflow {
+        definition::workflow(&json!({
+            "id": "w", "name": "W", "trigger": {"event": {"type": "a"}},
+            "tasks": [
+                {"id": "first", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x"}},
+                {"id": "second", "kind": task, "account": account, "input": {"table": "incident", "comment": "x"}},
+            ]
+        }))
+        .unwrap()
+    }
+
+    fn account(name: &str, vendor: Vendor) -> Account {
+        Account {
+            name: AccountName::parse(name).unwrap(),
+            vendor,
+            instance: "x".to_owned(),
+            kind: AccountKind::Bearer,
+            state: AccountState::Connected,
+            problem: None,
+            owner: None,
+            secret: "s".to_owned(),
+            updated_at: Timestamp::UNIX_EPOCH,
+            verified_at: None,
+            used_at: None,
+        }
+    }
+
+    #[test]
+    fn accounts_must_exist_and_belong_to_the_tasks_vendor() {
+        let zendesk = account("zd", Vendor::Zendesk);
+        let servicenow = account("sn", Vendor::ServiceNow);
+        let workflow = |name| sample("servicenow.create_record", name);
+        let texts = |workflow: &Workflow, accounts: &[Account]| -> Vec<String> {
+            let used = accounts
+                .iter()
+                .map(|account| (account.name.clone(), account.clone()))
+                .collect();
+            account_problems(workflow, &used, accounts)
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+        };
+        let both = [zendesk.clone(), servicenow];
+        assert_eq!(texts(&workflow("sn"), &both), Vec::<String>::new());
+        assert_eq!(
+            texts(&workflow("zd"), &both),
+            [
+                "tasks[1].account: found the zendesk account `zd`, expected a servicenow account for servicenow.create_record; the servicenow accounts are `sn`"
+            ]
+        );
+        assert_eq!(
+            texts(&workflow("sn"), &[zendesk]),
+            [
+                "tasks[1].account: found `sn`, which is no account; there is no servicenow account yet: connect one first"
+            ]
+        );
+        assert_eq!(texts(&workflow("sn"), &[]).len(), 2);
+    }
+
+    #[test]
+    fn headers_say_which_revision_is_expected() {
+        for (if_match, if_none_match, expected) in [
+            (None, None, Some(Expected::Any)),
+            (Some("*"), None, Some(Expected::Any)),
+            (Some(" \"3\" "), None, Some(Expected::Revision(3))),
+            (None, Some("*"), Some(Expected::Absent)),
+            (Some("3"), None, None),
+            (Some("\"x\""), None, None),
+            (None, Some("\"3\""), None),
+            (Some("*"), Some("*"), None),
+        ] {
+            let read = Expected::from_headers(if_match, if_none_match).ok();
+            assert_eq!(read, expected, "{if_match:?} {if_none_match:?}");
+        }
+        let tag = etag(7);
+        let read = Expected::from_headers(Some(&tag), None).unwrap();
+        assert_eq!(read, Expected::Revision(7));
+    }
+
+    #[test]
+    fn only_the_expected_revision_is_replaced() {
+        for (expected, found, met) in [
+            (Expected::Any, None, true),
+            (Expected::Any, Some(3), true),
+            (Expected::Absent, None, true),
+            (Expected::Absent, Some(1), false),
+            (Expected::Revision(3), Some(3), true),
+            (Expected::Revision(3), Some(4), false),
+            (Expected::Revision(3), None, false),
+        ] {
+            assert_eq!(expected.is_met_by(found), met, "{expected:?} {found:?}");
+        }
+    }
+
+    #[test]
+    fn definition_belongs_to_the_id_that_it_is_put_under() {
+        let id = WorkflowId::parse("w").unwrap();
+        let document = json!(sample("servicenow.create_record", "sn"));
+        assert_eq!(read_workflow(&id, &document).unwrap().id, id);
+        let other = WorkflowId::parse("other").unwrap();
+        let error = read_workflow(&other, &document).unwrap_err();
+        assert_eq!(error.to_string(), "id: found `w`, expected `other`");
+        let error = read_workflow(&id, &json!({"id": "w"})).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::Invalid);
+    }
+}
