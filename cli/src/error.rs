@@ -69,10 +69,6 @@ pub(crate) enum Error {
     Yaml(String),
     #[error("a {vendor} account has no API token: use --basic, --bearer or --client-credentials")]
     NoApiToken { vendor: Vendor },
-    #[error(
-        "an OAuth client has a secret, or it is a public one: add --client-secret-stdin and pipe the secret in, or add --public"
-    )]
-    ClientKind,
     #[error("the secret does not fit the endpoint's verification")]
     UnfitSecret(#[source] webhook_signature::SigningError),
     #[error("no random bytes could be had: {0}")]

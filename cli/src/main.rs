@@ -126,7 +126,7 @@ mod tests {
             "runs list --day yesterday",
             "workflows apply",
             "workflows show No_Slug",
-            "accounts connect zd --vendor zendesk --instance acme --client-id c --public --client-secret-stdin",
+            "accounts connect",
             "accounts connect zd --vendor zendesk --instance acme --public",
             "accounts rename zd",
             "tokens create ci",

@@ -26,13 +26,22 @@ pub(crate) enum Command {
     Connect {
         /// The name that workflows use
         name: AccountName,
-        #[command(flatten)]
-        place: Place,
-        /// The OAuth client that is registered at the vendor; the one that the account has when not given
+        /// Whose account it is; not needed for one that is there already
+        #[arg(long, value_enum)]
+        vendor: Option<VendorName>,
+        /// The account's address, or the first part of it; not needed for one that is there already
+        #[arg(long, value_name = "NAME")]
+        instance: Option<String>,
+        /// Who looks after it
+        #[arg(long, value_name = "NAME")]
+        owner: Option<String>,
+        /// The OAuth client that is registered at the vendor, whose secret is read from standard input; the one that the
+        /// account has when not given
         #[arg(long, value_name = "ID")]
         client_id: Option<String>,
-        #[command(flatten)]
-        client: ClientKind,
+        /// The client is a public one, without a secret
+        #[arg(long, requires = "client_id")]
+        public: bool,
     },
     /// List the accounts
     List,
@@ -80,18 +89,6 @@ pub(crate) struct Place {
     /// Who looks after it
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
-}
-
-/// Whether the OAuth client has a secret.
-#[derive(Debug, Clone, Args)]
-#[group(multiple = false)]
-pub(crate) struct ClientKind {
-    /// Read the client's secret from standard input
-    #[arg(long, requires = "client_id")]
-    client_secret_stdin: bool,
-    /// The client is a public one, without a secret
-    #[arg(long, requires = "client_id")]
-    public: bool,
 }
 
 /// The vendors by the names that the command line has for them.
@@ -174,26 +171,35 @@ impl Command {
             }
             Self::Connect {
                 name,
-                place,
+                vendor,
+                instance,
+                owner,
                 client_id,
-                client,
+                public,
             } => {
-                if client_id.is_some() && !client.client_secret_stdin && !client.public {
-                    return Err(Error::ClientKind);
-                }
-                let client_secret = if client.client_secret_stdin {
-                    Some(secret_input::read()?)
-                } else {
-                    None
+                let stack = target.open().await?;
+                let (vendor, instance) = match (*vendor, instance) {
+                    (Some(vendor), Some(instance)) => (vendor.into(), instance.clone()),
+                    (vendor, instance) => {
+                        let known = stack.account(name).await?.account;
+                        (
+                            vendor.map_or(known.vendor, Vendor::from),
+                            instance.clone().unwrap_or(known.instance),
+                        )
+                    }
+                };
+                let client_secret = match client_id {
+                    Some(_) if !*public => Some(secret_input::read()?),
+                    Some(_) | None => None,
                 };
                 let request = ConnectAccount {
-                    vendor: place.vendor.into(),
-                    instance: place.instance.clone(),
-                    owner: place.owner.clone(),
+                    vendor,
+                    instance,
+                    owner: owner.clone(),
                     client_id: client_id.clone(),
                     client_secret,
                 };
-                connect(&target.open().await?, name, request, output).await?;
+                connect(&stack, name, request, output).await?;
             }
             Self::List => list(&target.open().await?, output).await?,
             Self::Show { name } => show(&target.open().await?, name, output).await?,

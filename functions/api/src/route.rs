@@ -1,0 +1,581 @@
+//! A route is one value: where it is, who may take it, what it takes and what it answers.
+//!
+//! **Invariant**: the router, the check of roles and the OpenAPI document read the same values, and the types
+//! of a handler say what is read and written. So no route can be without a rule, and the document cannot say
+//! anything else than what happens.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use access::{Caller, RANDOM_BYTES, Role};
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Deps;
+use crate::problem::Problem;
+use crate::request::Request;
+
+/// Who may take a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// Everybody, without a token.
+    Everybody,
+    /// Whoever shows a token that is taken.
+    EveryCaller,
+    /// Callers with one of these roles. Admins are among them always.
+    Roles(&'static [Role]),
+}
+
+/// Admins only.
+pub const ADMIN: Rule = Rule::Roles(&[Role::Admin]);
+
+/// Those who keep things going.
+pub const OPERATOR: Rule = Rule::Roles(&[Role::Admin, Role::Operator]);
+
+/// What a handler gets.
+#[derive(Debug)]
+pub struct Call<P, Q, B> {
+    /// From the path.
+    pub path: P,
+    /// From the query.
+    pub query: Q,
+    /// From the body.
+    pub body: B,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Who asks.
+    pub caller: Option<Caller>,
+    /// What the function itself does not know.
+    pub moment: Moment,
+}
+
+impl<P, Q, B> Call<P, Q, B> {
+    /// What people call whoever asks.
+    pub fn caller_name(&self) -> String {
+        let name = self.caller.as_ref().map(|caller| caller.name.clone());
+        name.unwrap_or_default()
+    }
+
+    /// A header's value, `None` when it is absent or not text.
+    pub fn header(&self, name: &http::HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// The time and the randomness of one request.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// Random bytes from the operating system.
+    pub random: [u8; RANDOM_BYTES],
+}
+
+impl std::fmt::Debug for Moment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Moment")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Parameters of a path or a query.
+pub trait Parameters: DeserializeOwned + JsonSchema + Send + 'static {}
+
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Parameters for T {}
+
+/// No parameters: others are refused.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// A body.
+pub trait Body: Sized + Send + 'static {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn read(request: &Request) -> Result<Self, Problem>;
+
+    /// Its schema; `None` when there is no body.
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
+}
+
+impl Body for () {
+    fn read(_: &Request) -> Result<Self, Problem> {
+        Ok(())
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+}
+
+/// A body of JSON.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> Body for Json<T> {
+    fn read(request: &Request) -> Result<Self, Problem> {
+        let value: Value = read_json(request)?;
+        // From a value, since a field's place is known then even where its JSON text has it twice.
+        serde_path_to_error::deserialize(value)
+            .map(Json)
+            .map_err(|error| {
+                let path = match error.path().to_string() {
+                    path if path == "." => String::new(),
+                    path => path,
+                };
+                Problem::body(path, error.into_inner().to_string())
+            })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+}
+
+/// A body that describes a `T`, to be checked by whoever knows all of its rules.
+#[derive(Debug)]
+pub struct Document<T> {
+    /// The document.
+    pub value: Value,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: JsonSchema + 'static> Body for Document<T> {
+    fn read(request: &Request) -> Result<Self, Problem> {
+        Ok(Self {
+            value: read_json(request)?,
+            of: PhantomData,
+        })
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+}
+
+fn read_json(request: &Request) -> Result<Value, Problem> {
+    // The size comes first: it is also wrong where the type is.
+    let body = request.body()?;
+    if !request.is_json() {
+        return Err(Problem::not_json());
+    }
+    let value: Value = serde_json::from_slice(&body).map_err(|error| {
+        Problem::unreadable(format!(
+            "the body is not JSON: see line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    // A list would do, too, for what is to be read: its items would be taken for the fields.
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(Problem::value("", "expected an object".to_owned()))
+    }
+}
+
+/// What is answered when all went well.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Option<Value>,
+    /// The header `ETag`.
+    pub etag: Option<String>,
+}
+
+/// What a handler answers. The type says which statuses there are.
+pub trait Answer: Sized {
+    /// The statuses.
+    const STATUSES: &'static [u16];
+    /// Whether the header `ETag` is set.
+    const HAS_ETAG: bool = false;
+
+    /// Its schema; `None` when there is no body.
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When it has no form in JSON.
+    fn reply(self) -> Result<Reply, Problem>;
+}
+
+/// 200 with a body.
+#[derive(Debug)]
+pub struct Found<T>(pub T);
+
+/// 201 with a body.
+#[derive(Debug)]
+pub struct Made<T>(pub T);
+
+/// 201 when it was not there before, else 200; with a body.
+#[derive(Debug)]
+pub struct Put<T> {
+    /// Whether it was not there before.
+    pub created: bool,
+    /// The body.
+    pub value: T,
+}
+
+/// 204.
+#[derive(Debug)]
+pub struct Gone;
+
+/// An answer about a certain revision, which is told as `ETag`.
+#[derive(Debug)]
+pub struct Revised<A> {
+    /// The revision.
+    pub revision: u32,
+    /// The answer.
+    pub answer: A,
+}
+
+fn reply<T: Serialize>(status: u16, value: &T) -> Result<Reply, Problem> {
+    let body = serde_json::to_value(value)
+        .map_err(|error| Problem::internal(format!("an answer could not be written: {error}")))?;
+    Ok(Reply {
+        status,
+        body: Some(body),
+        etag: None,
+    })
+}
+
+impl<T: Serialize + JsonSchema> Answer for Found<T> {
+    const STATUSES: &'static [u16] = &[200];
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        reply(200, &self.0)
+    }
+}
+
+impl<T: Serialize + JsonSchema> Answer for Made<T> {
+    const STATUSES: &'static [u16] = &[201];
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        reply(201, &self.0)
+    }
+}
+
+impl<T: Serialize + JsonSchema> Answer for Put<T> {
+    const STATUSES: &'static [u16] = &[200, 201];
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        reply(if self.created { 201 } else { 200 }, &self.value)
+    }
+}
+
+impl Answer for Gone {
+    const STATUSES: &'static [u16] = &[204];
+
+    fn schema(_: &mut SchemaGenerator) -> Option<Schema> {
+        None
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        Ok(Reply {
+            status: 204,
+            body: None,
+            etag: None,
+        })
+    }
+}
+
+impl<A: Answer> Answer for Revised<A> {
+    const STATUSES: &'static [u16] = A::STATUSES;
+    const HAS_ETAG: bool = true;
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        A::schema(generator)
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        Ok(Reply {
+            etag: Some(management::etag(self.revision)),
+            ..self.answer.reply()?
+        })
+    }
+}
+
+/// What a request brings along to its route.
+#[derive(Debug)]
+pub struct Input {
+    /// The request.
+    pub request: Request,
+    /// The decoded parts of the path that have names.
+    pub path: Vec<(String, String)>,
+    /// Who asks.
+    pub caller: Option<Caller>,
+    /// When.
+    pub moment: Moment,
+}
+
+type Replying = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
+type Handler = Box<dyn Fn(Arc<Deps>, Input) -> Replying + Send + Sync>;
+
+/// One method of one path.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path; `{name}` stands for a part that is given.
+    pub path: &'static str,
+    /// Who may take it.
+    pub rule: Rule,
+    /// What it is called in the OpenAPI document.
+    pub operation: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// What else is to be known of it, in Markdown.
+    pub description: &'static str,
+    /// A body that is taken as it is, for the OpenAPI document.
+    pub example: Option<Value>,
+    /// What can stand in the path where a part is given, for the OpenAPI document.
+    pub at: Option<&'static str>,
+    /// Whether `If-Match` and `If-None-Match` are heeded.
+    pub preconditions: Preconditions,
+    /// Answers other than those that follow from the types.
+    pub also: &'static [u16],
+    pub(crate) shape: Shape,
+    handler: Handler,
+}
+
+/// The headers that make a change depend on what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preconditions {
+    /// None.
+    None,
+    /// `If-Match` with a revision.
+    Revision,
+    /// `If-Match` with a revision, or `If-None-Match: *`.
+    RevisionOrAbsence,
+}
+
+/// The types of a route, as functions that write their schemas.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) path: fn(&mut SchemaGenerator) -> Schema,
+    pub(crate) query: fn(&mut SchemaGenerator) -> Schema,
+    pub(crate) body: fn(&mut SchemaGenerator) -> Option<Schema>,
+    pub(crate) answer: fn(&mut SchemaGenerator) -> Option<Schema>,
+    pub(crate) statuses: &'static [u16],
+    pub(crate) has_etag: bool,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({:?})", self.method, self.path, self.rule)
+    }
+}
+
+impl Route {
+    /// A route. What it reads and answers are its handler's types.
+    pub fn new<P, Q, B, A, F, Fut>(
+        method: Method,
+        path: &'static str,
+        rule: Rule,
+        operation: &'static str,
+        handler: F,
+    ) -> Self
+    where
+        P: Parameters,
+        Q: Parameters,
+        B: Body,
+        A: Answer,
+        F: Fn(Arc<Deps>, Call<P, Q, B>) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, Problem>> + Send + 'static,
+    {
+        Self {
+            method,
+            path,
+            rule,
+            operation,
+            summary: "",
+            description: "",
+            example: None,
+            at: None,
+            preconditions: Preconditions::None,
+            also: &[],
+            shape: Shape {
+                path: P::json_schema,
+                query: Q::json_schema,
+                body: B::schema,
+                answer: A::schema,
+                statuses: A::STATUSES,
+                has_etag: A::HAS_ETAG,
+            },
+            handler: Box::new(move |deps, input| {
+                Box::pin(async move { handler(deps, call(input)?).await?.reply() })
+            }),
+        }
+    }
+
+    /// Says what it does.
+    #[must_use]
+    pub fn says(mut self, summary: &'static str, description: &'static str) -> Self {
+        self.summary = summary;
+        self.description = description;
+        self
+    }
+
+    /// Gives an example of a body.
+    #[must_use]
+    pub fn example(mut self, body: Value) -> Self {
+        self.example = Some(body);
+        self
+    }
+
+    /// Gives an example of the part of the path that is given.
+    #[must_use]
+    pub fn at(mut self, part: &'static str) -> Self {
+        self.at = Some(part);
+        self
+    }
+
+    /// Heeds these headers.
+    #[must_use]
+    pub fn heeds(mut self, preconditions: Preconditions) -> Self {
+        self.preconditions = preconditions;
+        self
+    }
+
+    /// May answer these statuses, too.
+    #[must_use]
+    pub fn also_answers(mut self, statuses: &'static [u16]) -> Self {
+        self.also = statuses;
+        self
+    }
+
+    /// Whether this caller may take it.
+    ///
+    /// # Errors
+    /// 403, which says what role is needed.
+    pub fn admit(&self, caller: &Caller) -> Result<(), Problem> {
+        match self.rule {
+            Rule::Everybody | Rule::EveryCaller => Ok(()),
+            Rule::Roles(roles) if caller.has_any(roles) => Ok(()),
+            Rule::Roles(roles) => Err(Problem::forbidden(roles, caller)),
+        }
+    }
+
+    /// Takes it.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the request, or goes wrong.
+    pub async fn take(&self, deps: Arc<Deps>, input: Input) -> Result<Reply, Problem> {
+        (self.handler)(deps, input).await
+    }
+
+    /// The statuses of problems that it may answer.
+    pub fn problems(&self) -> BTreeSet<u16> {
+        let has_parameters = |schema: fn(&mut SchemaGenerator) -> Schema| {
+            let schema = schema(&mut SchemaGenerator::default());
+            let properties = schema.get("properties").and_then(Value::as_object);
+            properties.is_some_and(|properties| !properties.is_empty())
+        };
+        let has_body = (self.shape.body)(&mut SchemaGenerator::default()).is_some();
+        let changes = self.method != Method::GET;
+        // Every route refuses parameters of the query that it does not know.
+        let mut statuses = BTreeSet::from([400, 405]);
+        let mut add = |when: bool, more: &[u16]| {
+            if when {
+                statuses.extend(more);
+            }
+        };
+        // 422 also tells of an answer that is too large.
+        add(self.rule != Rule::Everybody, &[401, 403, 422, 500, 503]);
+        add(has_parameters(self.shape.path), &[404]);
+        add(changes, &[409]);
+        add(has_body, &[413, 415]);
+        add(self.preconditions != Preconditions::None, &[412]);
+        add(true, self.also);
+        statuses
+    }
+}
+
+fn call<P: Parameters, Q: Parameters, B: Body>(input: Input) -> Result<Call<P, Q, B>, Problem> {
+    let Input {
+        request,
+        path,
+        caller,
+        moment,
+    } = input;
+    Ok(Call {
+        path: read_path(path)?,
+        query: read_query(&request.query)?,
+        body: B::read(&request)?,
+        headers: request.headers,
+        caller,
+        moment,
+    })
+}
+
+fn read_path<P: Parameters>(parts: Vec<(String, String)>) -> Result<P, Problem> {
+    type Error = serde::de::value::Error;
+    let name = parts.first().map(|(name, _)| name.clone());
+    P::deserialize(MapDeserializer::<_, Error>::new(parts.into_iter()))
+        .map_err(|error| Problem::path(&name.unwrap_or_default(), error.to_string()))
+}
+
+fn read_query<Q: Parameters>(query: &str) -> Result<Q, Problem> {
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
+        let name = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        Problem::query(&name, error.into_inner().to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::WorkflowId;
+    use management::RunFilter;
+
+    #[test]
+    fn query_is_read_whole_or_its_parameter_is_named() {
+        let filter: RunFilter = read_query("workflow=a-b&limit=5&state=failed").unwrap();
+        assert_eq!(filter.workflow, Some(WorkflowId::parse("a-b").unwrap()));
+        assert_eq!(filter.limit, Some(5));
+        assert!(read_query::<RunFilter>("").is_ok());
+        for (query, name) in [
+            ("limit=many", "limit"),
+            ("limit=-1", "limit"),
+            ("workflow=A", "workflow"),
+            ("wrkflow=a", "wrkflow"),
+            ("limit=1&limit=2", "limit"),
+        ] {
+            let problem = read_query::<RunFilter>(query).unwrap_err();
+            let errors = format!("{:?}", problem.details.errors);
+            assert!(errors.contains(name), "{query}: {errors}");
+            assert_eq!(problem.status(), 400);
+        }
+        let problem = read_query::<Nothing>("x=1").unwrap_err();
+        assert!(problem.details.errors[0].problem.contains("`x`"));
+    }
+}

@@ -1,0 +1,45 @@
+//! What there is to ask for.
+
+mod accounts;
+mod endpoints;
+mod events;
+mod me;
+mod runs;
+mod tokens;
+mod workflows;
+
+use crate::route::Route;
+
+/// Every route.
+pub fn all() -> Vec<Route> {
+    [
+        me::routes(),
+        endpoints::routes(),
+        accounts::routes(),
+        workflows::routes(),
+        runs::routes(),
+        events::routes(),
+        tokens::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|route| match example_of_part(route.path) {
+        Some(example) => route.at(example),
+        None => route,
+    })
+    .collect()
+}
+
+/// What can stand in a path where a part is given. Examples of bodies use the same names.
+fn example_of_part(path: &str) -> Option<&'static str> {
+    let of = path.strip_prefix("/v1/")?.split_once("/{")?.0;
+    match of {
+        "endpoints" => Some("reviews"),
+        "accounts" => Some("support"),
+        "workflows" => Some("review-follow-up"),
+        "runs" => Some("run_00112233445566778899aabbccddeeff"),
+        "events" => Some("ev_00112233445566778899aabbccddeeff"),
+        "tokens" => Some("0123456789abcdef"),
+        _ => None,
+    }
+}

@@ -1,0 +1,237 @@
+//! A stand-in for the AWS services that the function calls: tables with the few conditions that matter here.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, retry::RetryConfig};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value, json};
+
+/// What the services hold, and how they answer.
+#[derive(Debug, Default)]
+pub(crate) struct Aws {
+    pub(crate) tables: BTreeMap<String, Vec<Value>>,
+    pub(crate) secrets: BTreeMap<String, String>,
+    /// Names of operations that fail.
+    pub(crate) down: Vec<&'static str>,
+    /// Names of operations that are never answered.
+    pub(crate) silent: Vec<&'static str>,
+}
+
+type Answer = (StatusCode, Value);
+
+fn fault(code: &str) -> Answer {
+    let body = json!({"__type": code, "message": "arn:aws:internal"});
+    (StatusCode::BAD_REQUEST, body)
+}
+
+impl Aws {
+    fn answer(&mut self, operation: &str, body: &Value) -> Answer {
+        if self.down.contains(&operation) {
+            return fault("ThrottlingException");
+        }
+        match operation {
+            "GetItem" => {
+                let row = self.row(body, &body["Key"]).map(|row| row.clone());
+                let answer = row.map_or(json!({}), |row| json!({"Item": row}));
+                (StatusCode::OK, answer)
+            }
+            "PutItem" | "DeleteItem" | "UpdateItem" => self.write(operation, body),
+            "Scan" => {
+                let rows = self.table(body).clone();
+                (StatusCode::OK, json!({"Items": rows}))
+            }
+            "Query" => {
+                let partition = &body["ExpressionAttributeValues"][":pk"];
+                let rows: Vec<&Value> = self
+                    .table(body)
+                    .iter()
+                    .filter(|row| row["pk"] == *partition)
+                    .collect();
+                (StatusCode::OK, json!({"Items": rows}))
+            }
+            "TransactWriteItems" => self.transaction(body),
+            "PutEvents" => (
+                StatusCode::OK,
+                json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}),
+            ),
+            other => self.secret(other, body),
+        }
+    }
+
+    fn secret(&mut self, operation: &str, body: &Value) -> Answer {
+        let field = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let id = if operation == "CreateSecret" {
+            field("Name")
+        } else {
+            field("SecretId")
+        };
+        let known = self.secrets.contains_key(&id);
+        let found = json!({"Name": id, "ARN": id});
+        match operation {
+            "CreateSecret" => {
+                self.secrets.insert(id, field("SecretString"));
+                (StatusCode::OK, found)
+            }
+            _ if !known => fault("ResourceNotFoundException"),
+            "PutSecretValue" => {
+                self.secrets.insert(id, field("SecretString"));
+                (StatusCode::OK, found)
+            }
+            "DescribeSecret" => (StatusCode::OK, found),
+            "GetSecretValue" => {
+                let text = self.secrets.get(&id);
+                (StatusCode::OK, json!({"Name": id, "SecretString": text}))
+            }
+            "DeleteSecret" => {
+                self.secrets.remove(&id);
+                (StatusCode::OK, found)
+            }
+            other => panic!("{other} is not expected"),
+        }
+    }
+
+    fn table(&mut self, body: &Value) -> &mut Vec<Value> {
+        let name = body["TableName"].as_str().unwrap().to_owned();
+        self.tables.entry(name).or_default()
+    }
+
+    fn row(&mut self, body: &Value, key: &Value) -> Option<&mut Value> {
+        let key = key.as_object().unwrap().clone();
+        let has_key = |row: &Value| key.iter().all(|(name, value)| row[name] == *value);
+        self.table(body).iter_mut().find(|row| has_key(row))
+    }
+
+    fn holds(&mut self, body: &Value, key: &Value) -> bool {
+        let values = body["ExpressionAttributeValues"].clone();
+        let row = self.row(body, key);
+        match body["ConditionExpression"].as_str().unwrap_or_default() {
+            "attribute_not_exists(id)" | "attribute_not_exists(pk)" => row.is_none(),
+            "attribute_exists(id)" => row.is_some(),
+            "#revision = :before" => row.is_some_and(|row| row["revision"] == values[":before"]),
+            _ => true,
+        }
+    }
+
+    fn key(body: &Value) -> Value {
+        let item = &body["Item"];
+        let Some(fields) = item.as_object() else {
+            return body["Key"].clone();
+        };
+        let of_key = |name: &str| match body["TableName"].as_str().unwrap() {
+            "endpoints" | "accounts" => name == "name",
+            "workflows" | "runs" => name == "pk" || name == "sk",
+            "events" => name == "event",
+            _ => name == "id",
+        };
+        let key = fields.iter().filter(|(name, _)| of_key(name));
+        key.map(|(name, value)| (name.clone(), value.clone()))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+
+    fn write(&mut self, operation: &str, body: &Value) -> Answer {
+        let key = Self::key(body);
+        if !self.holds(body, &key) {
+            return fault("ConditionalCheckFailedException");
+        }
+        let row = self.apply(operation, body, &key);
+        (StatusCode::OK, json!({"Attributes": row}))
+    }
+
+    fn transaction(&mut self, body: &Value) -> Answer {
+        let writes: Vec<(String, Value)> = body["TransactItems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|item| item.as_object().unwrap().clone())
+            .collect();
+        if writes
+            .iter()
+            .any(|(_, body)| !self.holds(body, &Self::key(body)))
+        {
+            return fault("TransactionCanceledException");
+        }
+        for (operation, body) in &writes {
+            self.apply(&format!("{operation}Item"), body, &Self::key(body));
+        }
+        (StatusCode::OK, json!({}))
+    }
+
+    fn apply(&mut self, operation: &str, body: &Value, key: &Value) -> Value {
+        let before = self.row(body, key).map(|row| row.clone());
+        let after = match operation {
+            "PutItem" => Some(body["Item"].clone()),
+            "DeleteItem" => None,
+            _ => Some(updated(before.clone().unwrap_or(key.clone()), body)),
+        };
+        let table = self.table(body);
+        table.retain(|row| Some(row) != before.as_ref());
+        table.extend(after.clone());
+        after.or(before).unwrap_or_default()
+    }
+}
+
+/// `SET a = :a, revoked_at = if_not_exists(revoked_at, :b) REMOVE c, d`, with names that stand for others.
+fn updated(mut row: Value, body: &Value) -> Value {
+    let expression = body["UpdateExpression"].as_str().unwrap();
+    let name = |text: &str| {
+        let stands_for = body["ExpressionAttributeNames"][text].as_str();
+        stands_for.unwrap_or(text).to_owned()
+    };
+    let (sets, removes) = expression
+        .split_once(" REMOVE ")
+        .unwrap_or((expression, ""));
+    // A comma inside parentheses is none that separates.
+    let sets = sets.replace("if_not_exists(revoked_at, ", "if_not_exists(");
+    for set in sets.trim_start_matches("SET ").split(", ") {
+        let (field, value) = set.split_once(" = ").unwrap();
+        let value = value.trim_end_matches(')');
+        let at = value.find(':').unwrap();
+        let only_if_absent = value.starts_with("if_not_exists");
+        if !(only_if_absent && row.get(name(field)).is_some()) {
+            row[name(field)] = body["ExpressionAttributeValues"][&value[at..]].clone();
+        }
+    }
+    for field in removes.split(", ") {
+        row.as_object_mut().unwrap().remove(&name(field));
+    }
+    row
+}
+
+async fn serve(
+    State(aws): State<Arc<Mutex<Aws>>>,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, String) {
+    let target = headers["x-amz-target"].to_str().unwrap();
+    let operation = target.rsplit('.').next().unwrap();
+    let is_silent = aws.lock().unwrap().silent.contains(&operation);
+    if is_silent {
+        std::future::pending::<()>().await;
+    }
+    let body = serde_json::from_str(&body).unwrap();
+    let (status, answer) = aws.lock().unwrap().answer(operation, &body);
+    (status, answer.to_string())
+}
+
+/// Starts the stand-in; the clients of the configuration talk to it.
+pub(crate) async fn start() -> (Arc<Mutex<Aws>>, SdkConfig) {
+    let aws = Arc::new(Mutex::new(Aws::default()));
+    let app = Router::new().fallback(serve).with_state(Arc::clone(&aws));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .retry_config(RetryConfig::disabled())
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(url)
+        .build();
+    (aws, config)
+}

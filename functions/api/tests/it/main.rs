@@ -1,0 +1,13 @@
+//! The whole function, with requests as API Gateway hands them over, against a stand-in for AWS.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise, in its helpers too"
+)]
+
+mod aws;
+mod callers;
+mod document;
+mod operations;
+mod problems;
+mod scene;

@@ -1,0 +1,223 @@
+//! The function with what it needs, and requests to it as API Gateway hands them over.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use access::{NewToken, RANDOM_BYTES, Role};
+use accounts::{Accounts, Vendors};
+use api::config::Config;
+use api::route::Moment;
+use api::{Deps, handle};
+use aws_lambda_events::encodings::Body;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+
+use crate::aws::{self, Aws};
+
+/// More than any request takes here.
+const TIME: Duration = Duration::from_secs(9);
+
+pub(crate) fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+pub(crate) struct Scene {
+    aws: Arc<Mutex<Aws>>,
+    pub(crate) deps: Arc<Deps>,
+    pub(crate) time: Duration,
+    pub(crate) now: Timestamp,
+    pub(crate) request_id: &'static str,
+}
+
+/// A request; what is not said is left out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ask {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) token: Option<String>,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Option<String>,
+}
+
+pub(crate) fn ask(method: &'static str, path: &str) -> Ask {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    Ask {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        ..Ask::default()
+    }
+}
+
+impl Ask {
+    pub(crate) fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.text("application/json", &body.to_string())
+    }
+
+    pub(crate) fn text(mut self, content_type: &str, body: &str) -> Self {
+        self.body = Some(body.to_owned());
+        self.header("content-type", content_type)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Value,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these variables set, too.
+    pub(crate) async fn with(set: &[(&str, &str)]) -> Self {
+        let (aws, config) = aws::start().await;
+        let variables = |name: &str| {
+            let set = set.iter().find(|(of, _)| *of == name);
+            match name {
+                _ if set.is_some() => set.map(|(_, value)| (*value).to_owned()),
+                "PUBLIC_URL" => Some("https://closedloop.example.com".to_owned()),
+                "SECRET_PREFIX" => Some("closedloop".to_owned()),
+                "EVENT_BUS" => Some("bus".to_owned()),
+                _ => {
+                    let table = name.strip_suffix("_TABLE")?;
+                    Some(table.to_lowercase())
+                }
+            }
+        };
+        let http = vendor_http::Client::new().unwrap();
+        let vendors = Vendors::from_vars(http.clone(), variables).unwrap();
+        let names = accounts::Config::from_vars(variables).unwrap();
+        let accounts = Accounts::new(&config, names, vendors, "test".to_owned());
+        let read = Config::from_vars(variables).unwrap();
+        let deps = Deps::new(&config, read, accounts, http).unwrap();
+        Self {
+            aws,
+            deps: Arc::new(deps),
+            time: TIME,
+            now: now(),
+            request_id: "request-1",
+        }
+    }
+
+    pub(crate) fn aws(&self) -> MutexGuard<'_, Aws> {
+        self.aws.lock().unwrap()
+    }
+
+    /// A token with this role, good for an hour.
+    pub(crate) async fn token(&self, role: Role) -> String {
+        let seed = u8::try_from(role as usize + 1).unwrap();
+        let new = NewToken {
+            name: format!("{role}-token"),
+            roles: [role].into(),
+            expires_at: now() + SignedDuration::from_hours(1),
+        };
+        let tokens = self.deps.authenticator.tokens();
+        let created = tokens
+            .create(new, "ada", &[seed; RANDOM_BYTES], now())
+            .await
+            .unwrap();
+        created.secret.expose_secret().to_owned()
+    }
+
+    /// Asks, and checks that the OpenAPI document knows what is answered.
+    pub(crate) async fn ask(&self, ask: Ask) -> Answer {
+        let mut headers: BTreeMap<&str, String> = ask.headers.into_iter().collect();
+        if let Some(token) = ask.token {
+            headers.insert("authorization", format!("Bearer {token}"));
+        }
+        let event = json!({
+            "version": "2.0", "routeKey": "ANY /v1/{proxy+}",
+            "rawPath": ask.path, "rawQueryString": ask.query, "headers": headers,
+            "requestContext": {
+                "requestId": self.request_id, "stage": "$default",
+                "http": {"method": ask.method, "path": ask.path},
+            },
+            "body": ask.body, "isBase64Encoded": false,
+        });
+        let moment = Moment {
+            now: self.now,
+            random: [0xab; RANDOM_BYTES],
+        };
+        let event = serde_json::from_value(event).unwrap();
+        let response = handle(&self.deps, event, moment, self.time).await;
+        let text = match response.body {
+            Some(Body::Text(text)) => text,
+            None => String::new(),
+            other => panic!("{other:?}"),
+        };
+        let answer = Answer {
+            status: u16::try_from(response.status_code).unwrap(),
+            headers: response
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                .collect(),
+            body: if text.is_empty() {
+                Value::Null
+            } else {
+                serde_json::from_str(&text).unwrap()
+            },
+        };
+        self.check_form(&answer);
+        crate::document::check(&self.deps, ask.method, &ask.path, &answer);
+        answer
+    }
+
+    fn check_form(&self, answer: &Answer) {
+        let header = |name: &str| answer.headers.get(name).map(String::as_str);
+        assert_eq!(header("cache-control"), Some("no-store"));
+        assert_eq!(header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(header("x-request-id"), Some(self.request_id));
+        if answer.status >= 400 {
+            assert_eq!(header("content-type"), Some("application/problem+json"));
+            assert_eq!(answer.body["status"], answer.status);
+            assert_eq!(answer.body["request_id"], self.request_id);
+        }
+        let text = answer.body.to_string();
+        for internal in ["arn:aws", "Exception", "127.0.0.1"] {
+            assert!(!text.contains(internal), "{text}");
+        }
+    }
+
+    /// An account and a workflow that uses it, put by the API itself.
+    pub(crate) async fn furnish(&self, admin: &str) {
+        let account = json!({
+            "vendor": "zendesk", "instance": "example",
+            "credential": {"kind": "api_token", "email": "a@example.com", "token": "hunter2"}
+        });
+        let put = ask("PUT", "/v1/accounts/support")
+            .token(admin)
+            .json(&account);
+        let answer = self.ask(put).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert!(answer.body["account"]["owner"].is_string());
+        let put = ask("PUT", "/v1/workflows/w").token(admin).json(&workflow());
+        let answer = self.ask(put).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(answer.headers["etag"], "\"1\"");
+    }
+}
+
+pub(crate) fn workflow() -> Value {
+    json!({
+        "id": "w", "name": "W", "trigger": {"event": {"type": "a"}},
+        "tasks": [{"id": "t", "kind": "zendesk.create_ticket", "account": "support", "input": {"comment": "x"}}]
+    })
+}
