@@ -354,6 +354,8 @@ def main(arguments):
     # A termination is an interruption: what was started is stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     bundle = Bundle(sam_bin, ministack_bin)
+    if command == "exec":
+        bundle.env["SCHEMATHESIS_BIN"] = str(virtual_environment("schemathesis") / "schemathesis")
     try:
         bundle.build()
         bundle.start()

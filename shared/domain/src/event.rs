@@ -1,6 +1,7 @@
 //! Something that happened, as a CloudEvents 1.0 object.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -16,7 +17,7 @@ pub const ENDPOINT: &str = "endpoint";
 /// An event in the CloudEvents 1.0 JSON format. The bus carries it as the `detail`.
 ///
 /// Source: <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CloudEvent {
     /// Always `1.0`.
     pub specversion: String,

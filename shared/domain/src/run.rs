@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use rules::piped_text;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +16,7 @@ use crate::task::TaskKind;
 use crate::workflow::{Task, Workflow};
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// At least one task has not ended.
@@ -27,7 +28,7 @@ pub enum RunState {
 }
 
 /// Where a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
     /// For the tasks that it needs.
@@ -81,7 +82,7 @@ impl TaskState {
 }
 
 /// One workflow handling one event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Derived from event and workflow.
     pub id: RunId,
@@ -115,7 +116,7 @@ pub struct Run {
 }
 
 /// One task of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskRun {
     /// The run.
     pub run: RunId,
@@ -176,7 +177,7 @@ pub struct TaskRun {
 }
 
 /// What one attempt did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// From 1.
     pub number: u32,
@@ -209,7 +210,7 @@ impl AttemptOutcome {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptOutcome {
     /// The task is done.
@@ -227,7 +228,7 @@ pub enum AttemptOutcome {
 }
 
 /// One call to the vendor. Nothing secret: no headers, no query values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VendorCall {
     /// The HTTP method.
     pub method: String,

@@ -25,7 +25,6 @@ pub struct EventDetail {
     /// The event's key.
     pub key: EventKey,
     /// The event, as CloudEvents 1.0 write it.
-    #[schemars(with = "serde_json::Map<String, Value>")]
     pub event: CloudEvent,
     /// When it was evaluated.
     pub evaluated_at: Timestamp,

@@ -78,6 +78,7 @@ impl Management {
 
 /// Everything that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ListOf{T}")]
 pub struct Listing<T> {
     /// In the order that the operation names.
     pub items: Vec<T>,

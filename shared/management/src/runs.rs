@@ -27,7 +27,6 @@ pub struct RunFilter {
     pub workflow: Option<WorkflowId>,
     /// In this state only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>", extend("enum" = ["running", "succeeded", "failed"]))]
     pub state: Option<RunState>,
     /// Begun on this day only (UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,10 +62,8 @@ impl RunFilter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunDetail {
     /// The run.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub run: Run,
     /// Its tasks with their attempts, in the workflow's order.
-    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     pub tasks: Vec<TaskRun>,
 }
 
@@ -93,10 +90,8 @@ pub struct TaskChange {
     /// The task.
     pub task: TaskName,
     /// Its state before.
-    #[schemars(with = "String")]
     pub before: TaskState,
     /// Its state now.
-    #[schemars(with = "String")]
     pub after: TaskState,
 }
 
@@ -106,7 +101,6 @@ pub struct TaskEnd {
     /// The task.
     pub task: TaskName,
     /// Its state.
-    #[schemars(with = "String")]
     pub state: TaskState,
 }
 

@@ -2,10 +2,9 @@ use std::sync::Arc;
 
 use domain::{Run, RunId};
 use http::Method;
-use management::{Retried, RunDetail, RunFilter};
+use management::{Listing, Retried, RunDetail, RunFilter};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use crate::Deps;
 use crate::problem::Problem;
@@ -16,14 +15,6 @@ use crate::route::{Call, Found, Nothing, OPERATOR, Route};
 struct Named {
     /// The run.
     id: RunId,
-}
-
-/// Runs, without their tasks.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Runs {
-    /// Newest first.
-    #[schemars(with = "Vec<Map<String, Value>>")]
-    items: Vec<Run>,
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -52,9 +43,12 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-async fn list(deps: Arc<Deps>, call: Call<Nothing, RunFilter, ()>) -> Result<Found<Runs>, Problem> {
+async fn list(
+    deps: Arc<Deps>,
+    call: Call<Nothing, RunFilter, ()>,
+) -> Result<Found<Listing<Run>>, Problem> {
     let runs = deps.management.runs(&call.query, call.moment.now).await?;
-    Ok(Found(Runs { items: runs.items }))
+    Ok(Found(runs))
 }
 
 async fn get(deps: Arc<Deps>, call: Call<Named, Nothing, ()>) -> Result<Found<RunDetail>, Problem> {
