@@ -198,6 +198,7 @@ impl Command {
                     owner: owner.clone(),
                     client_id: client_id.clone(),
                     client_secret,
+                    public: *public,
                 };
                 connect(&stack, name, request, output).await?;
             }

@@ -18,15 +18,17 @@ async fn main() -> Result<(), Error> {
     let aws = startup::aws_config().await;
     let names = accounts::Config::from_vars(startup::variable)?;
     let accounts = Accounts::new(&aws, names, vendors, startup::process_name()?);
-    let deps = Arc::new(Deps::new(&aws, config, accounts, http)?);
-    let deps = &deps;
+    let deps = Arc::new(Deps::new(&aws, config, accounts.clone(), http)?);
+    let (deps, accounts) = (&deps, &accounts);
     lambda_runtime::run(service_fn(
         async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
             let now = startup::now();
             let time = time_for_request(event.context.deadline, now);
             let random = startup::random()?;
             let moment = Moment { now, random };
-            Ok::<_, Error>(handle(deps, event.payload, moment, time).await)
+            let answer = handle(deps, event.payload, moment, time).await;
+            accounts.finish_renewals().await;
+            Ok::<_, Error>(answer)
         },
     ))
     .await

@@ -15,8 +15,7 @@ use crate::request::{Problem, cookie_name};
 const TEMPLATE_NAME: &str = "page.html";
 const TEMPLATE: &str = include_str!("page.html");
 
-/// An answer for a person, who may read it as a page or as JSON.
-#[derive(Debug)]
+/// An answer for a person, who may read it as a page or as JSON. No `Debug`: it holds what proves the browser.
 pub(crate) struct Page {
     status: u16,
     /// For problem details; `None` for what is none.
@@ -51,7 +50,7 @@ impl Page {
     pub(crate) fn connected(completed: &Completed) -> Self {
         let account = &completed.account;
         let mut lines = vec![format!(
-            "The {} account {} ({}) is connected. Tasks that waited for it go on within ten minutes. You can close this page.",
+            "The {} account {} ({}) is connected. Tasks that waited for it go on within twenty minutes. You can close this page.",
             account.vendor, account.name, account.instance
         )];
         let mut checks = Vec::new();

@@ -16,7 +16,9 @@ async fn main() -> Result<(), Error> {
         async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
             let random = startup::random()?;
             let now = startup::now();
-            Ok::<_, Error>(Box::pin(connect::handle(accounts, event.payload, random, now)).await)
+            let answer = Box::pin(connect::handle(accounts, event.payload, random, now)).await;
+            accounts.finish_renewals().await;
+            Ok::<_, Error>(answer)
         },
     ))
     .await

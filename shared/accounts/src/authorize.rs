@@ -1,5 +1,8 @@
 //! Connecting an account at the vendor, in three steps: an invitation for its owner, the way to the vendor, the way back.
 
+use std::fmt;
+use std::time::Duration;
+
 use domain::{Account, AccountName, AccountState};
 use jiff::{SignedDuration, Timestamp};
 use oauth::{Client, State, Verifier};
@@ -17,11 +20,13 @@ use crate::{Accounts, Error, NewAccount, Verification};
 const INVITATION: SignedDuration = SignedDuration::from_mins(30);
 /// How long somebody may take at the vendor's.
 const AUTHORIZATION: SignedDuration = SignedDuration::from_mins(10);
+/// How long a freshly connected account may take to be tried out: somebody looks at an empty page meanwhile.
+const VERIFICATION: Duration = Duration::from_secs(12);
 /// Where the vendor sends the browser back to, below the stack's address.
 const CALLBACK: &str = "/connect/callback";
 
 /// How an account's owner goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connect {
     /// To open in a browser. Whoever has it can connect the account, so it is for its owner alone.
     pub url: String,
@@ -31,8 +36,17 @@ pub struct Connect {
     pub expires_at: Timestamp,
 }
 
+impl fmt::Debug for Connect {
+    /// Without the address, which is as good as the account.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("redirect_uri", &self.redirect_uri)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Where a browser is sent, and what it keeps until it comes back.
-#[derive(Debug)]
 pub struct Authorize {
     /// At the vendor's.
     pub location: Url,
@@ -42,6 +56,16 @@ pub struct Authorize {
     pub browser: SecretString,
     /// How long the browser is expected back.
     pub lifetime: SignedDuration,
+}
+
+impl fmt::Debug for Authorize {
+    /// Without the address, which carries the state.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorize")
+            .field("host", &self.location.host_str())
+            .field("lifetime", &self.lifetime)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the vendor sent the browser back with.
@@ -125,7 +149,8 @@ impl Accounts {
     }
 
     /// Prepares an account for its owner to connect. With the `client` that it has already, or with none named, it goes on
-    /// working meanwhile; with another one its tasks wait.
+    /// working meanwhile; with another one its tasks wait. A client without a secret is the one that the account has, if the
+    /// ids are the same, or `public`.
     ///
     /// # Errors
     /// As [`Accounts::put`]; [`Error::NoClient`].
@@ -133,6 +158,7 @@ impl Accounts {
         &self,
         new: NewAccount,
         client: Option<Client>,
+        public: bool,
         random: [u8; 32],
         now: Timestamp,
     ) -> Result<Connect, Error> {
@@ -148,6 +174,13 @@ impl Accounts {
                 Err(error) => return Err(error),
             },
             None => None,
+        };
+        let client = match client {
+            Some(client) if client.secret.is_none() && !public => match &known {
+                Some(known) if known.client.id == client.id => None,
+                Some(_) | None => return Err(Error::NoClientSecret(name)),
+            },
+            other => other,
         };
         let same_instance = before
             .as_ref()
@@ -171,7 +204,8 @@ impl Accounts {
                 problem: None,
                 ..account
             };
-            self.store(&account, &credential).await?;
+            self.store(before.as_ref(), &account, &credential, now)
+                .await?;
         }
         let ticket = hex::encode(random);
         let expires_at = now.checked_add(INVITATION).unwrap_or(Timestamp::MAX);
@@ -221,6 +255,7 @@ impl Accounts {
             account: account.name.clone(),
             browser: hash("browser", browser.expose_secret()),
             client_id: oauth.client.id.clone(),
+            instance: account.instance.clone(),
             invitation: id,
             expires_at,
         };
@@ -267,7 +302,8 @@ impl Accounts {
         };
         let before = self.invited(&authorization.account).await?;
         let oauth = self.client_of(&before).await?;
-        if oauth.client.id != authorization.client_id {
+        // The code and the client's secret go to the instance that gave the code, and to no other.
+        if oauth.client.id != authorization.client_id || before.instance != authorization.instance {
             return Err(NotCompleted::Changed);
         }
         let provider = self.inner.vendors.oauth(&before)?;
@@ -290,18 +326,28 @@ impl Accounts {
             state: AccountState::Connected,
             problem: None,
             updated_at: now,
-            ..before
+            ..before.clone()
         };
-        self.store(&account, &credential).await?;
-        self.inner.bus.tell(&account, now, now).await?;
-        let name = &account.name;
-        if let Err(error) = connects.withdraw(&authorization.invitation).await {
-            tracing::warn!(account = %name, error = startup::chain(&error), "invitation not used up; it expires");
+        // Two may have begun with one invitation: the first who comes back has used it up.
+        let used_up = connects.use_up(&authorization.invitation).await;
+        if !used_up.map_err(NotCompleted::table(&account.name))? {
+            return Err(NotCompleted::NoInvitation);
         }
-        let verification = match self.verify(name, now).await {
-            Ok(verification) => Some(verification),
-            Err(error) => {
+        self.store(Some(&before), &account, &credential, now)
+            .await?;
+        let name = &account.name;
+        if let Err(error) = self.inner.bus.tell(&account, now, now).await {
+            tracing::warn!(account = %name, error = startup::chain(&error), "connected account not told of");
+        }
+        let verified = tokio::time::timeout(VERIFICATION, self.verify(name, now)).await;
+        let verification = match verified {
+            Ok(Ok(verification)) => Some(verification),
+            Ok(Err(error)) => {
                 tracing::warn!(account = %name, error = startup::chain(&error), "connected account not verified");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(account = %name, "connected account not verified in time");
                 None
             }
         };

@@ -92,17 +92,29 @@ impl Issued {
     }
 
     /// Whether to get the next access token: a minute before this one ends. A vendor that hands the same token out
-    /// again (ServiceNow does) gives less than that; then nearly to its end.
+    /// again (ServiceNow does) gives less than that; then when it has ended.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| {
             let lifetime = end.duration_since(self.at);
             let ahead = if lifetime > AHEAD + AHEAD {
                 AHEAD
             } else {
-                (lifetime / 10).min(SignedDuration::from_secs(5))
+                SignedDuration::ZERO
             };
             now.duration_since(end) >= -ahead
         })
+    }
+
+    /// Whether the vendor gave the same again.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let tokens = |issued: &Self| {
+            let refresh = issued
+                .refresh
+                .as_ref()
+                .map(|token| token.expose_secret().to_owned());
+            (issued.access.expose_secret().to_owned(), refresh)
+        };
+        tokens(self) == tokens(other)
     }
 
     /// How much longer the access token is good; `None` when nobody knows.
@@ -315,14 +327,13 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_due_a_minute_before_their_end_or_nearly_at_it() {
+    fn tokens_are_due_a_minute_before_their_end_or_at_it() {
         // Lifetime, and the first second of it at which they are due.
         for (lifetime, due) in [
             (1800, 1740),
             (121, 61),
-            (120, 115),
-            (60, 55),
-            (10, 9),
+            (120, 120),
+            (60, 60),
             (1, 1),
             (0, 0),
         ] {

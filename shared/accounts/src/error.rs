@@ -7,7 +7,7 @@ use retry::Disposition;
 use vendor_http::BaseUrlError;
 
 /// How soon tasks notice that their account was connected again.
-const LOOK_EVERY: Duration = Duration::from_mins(10);
+const LOOK_EVERY: Duration = Duration::from_mins(20);
 
 /// An account that cannot be used, or changed, now.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub enum Error {
     NotConnected(AccountName),
     /// The vendor no longer renews the account's tokens. Wait: it goes on once somebody has connected it again.
     #[error(
-        "reconnect: the account `{name}` must be connected again with `accounts connect`: {problem}. This goes on by itself then"
+        "reconnect: the account `{name}` must be connected again (`accounts connect {name}`; with client credentials `accounts put`): {problem}. This goes on by itself then"
     )]
     Reconnect {
         /// The account.
@@ -75,14 +75,18 @@ pub enum Error {
         until: Timestamp,
     },
     /// The tokens could not be renewed now. Retry.
-    #[error("the tokens of the account `{name}` could not be renewed")]
+    #[error("the tokens of the account `{name}` could not be renewed: {problem}")]
     Renewal {
         /// The account.
         name: AccountName,
-        /// The cause.
-        #[source]
-        source: oauth::Error,
+        /// What happened.
+        problem: String,
+        /// What to do next.
+        disposition: Disposition,
     },
+    /// The tokens are due, and the function's time is nearly over. Retry.
+    #[error("there was no time left to renew the tokens of the account `{0}`")]
+    NoTime(AccountName),
     /// The function ended while it renewed tokens. Retry.
     #[error("the renewal of the tokens of the account `{0}` broke off")]
     Interrupted(AccountName),
@@ -144,6 +148,11 @@ pub enum Error {
         "the account `{0}` has no OAuth client yet: give its `client_id`, and its secret unless it is a public client"
     )]
     NoClient(AccountName),
+    /// Neither a secret nor the word that there is none. Give up.
+    #[error(
+        "the OAuth client of the account `{0}` needs its `client_secret`, unless it is a public client: say so then"
+    )]
+    NoClientSecret(AccountName),
     /// Nobody can be sent to this stack: it does not know its own address. Give up.
     #[error("this stack does not know the address under which people reach it: set PUBLIC_URL")]
     NoPublicUrl,
@@ -160,13 +169,13 @@ impl Error {
             | Self::NoSecret(_)
             | Self::Taken(_)
             | Self::NoClient(_)
+            | Self::NoClientSecret(_)
             | Self::NoPublicUrl
             | Self::UnusableSecret { .. } => Disposition::GiveUp,
             Self::NotConnected(_) | Self::Reconnect { .. } => {
                 Disposition::Wait { every: LOOK_EVERY }
             }
-            Self::Renewal { source, .. } => source.disposition(),
-            Self::Vendor { disposition, .. } => *disposition,
+            Self::Renewal { disposition, .. } | Self::Vendor { disposition, .. } => *disposition,
             Self::Table { source, .. } | Self::Listing(source) if source.is_permanent() => {
                 Disposition::GiveUp
             }
@@ -174,6 +183,7 @@ impl Error {
             | Self::Listing(_)
             | Self::Refreshing { .. }
             | Self::Interrupted(_)
+            | Self::NoTime(_)
             | Self::Bus { .. }
             | Self::Busy(_)
             | Self::SecretsManager { .. } => Disposition::RETRY,

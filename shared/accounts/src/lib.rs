@@ -24,7 +24,7 @@ pub use error::Error;
 pub use manage::{NewAccount, Put, Renamed};
 /// A client as it is registered with a vendor.
 pub use oauth::Client as OauthClient;
-pub use ready::Connected;
+pub use ready::{Connected, Moment};
 pub use secrets::Presence;
 pub use vendors::{UrlTemplate, Vendors};
 pub use verification::{Check, FieldOption, TicketField, Verification};
@@ -35,7 +35,7 @@ use std::sync::atomic::AtomicU64;
 
 use domain::{Account, AccountName};
 use startup::{AwsConfig, ConfigError, required};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 use crate::announce::Bus;
 use crate::ready::Slot;
@@ -93,6 +93,8 @@ struct Inner {
     /// Unique to this process; with a number, unique to each renewal of tokens.
     process: String,
     renewals: AtomicU64,
+    /// Held for reading while tokens are being renewed.
+    renewing: Arc<RwLock<()>>,
     cache: Mutex<HashMap<AccountName, Arc<Mutex<Slot>>>>,
 }
 
@@ -110,6 +112,7 @@ impl Accounts {
                 public_url: config.public_url.trim_end_matches('/').to_owned(),
                 process,
                 renewals: AtomicU64::new(0),
+                renewing: Arc::default(),
                 cache: Mutex::default(),
             }),
         }

@@ -1,5 +1,6 @@
 use domain::{Account, AccountName, AccountState, Vendor};
 use jiff::Timestamp;
+use store::Lease;
 
 use crate::ready::check_vendor;
 use crate::vendors::check_kind;
@@ -57,13 +58,15 @@ impl Accounts {
             problem: None,
             ..account
         };
-        self.store(&account, credential).await?;
         let was_lost = before
             .as_ref()
             .is_some_and(|before| before.state != AccountState::Connected);
         if was_lost {
+            // Before it is stored: whoever has to repeat this would not find it lost any more.
             self.inner.bus.tell(&account, now, now).await?;
         }
+        self.store(before.as_ref(), &account, credential, now)
+            .await?;
         Ok(Put {
             account,
             created: before.is_none(),
@@ -180,19 +183,45 @@ impl Accounts {
         Ok((before, account))
     }
 
-    /// Stores secret, then row.
+    /// Stores secret, then row. For an account that is there it takes the right to, as renewing its tokens does: neither
+    /// overwrites the other.
     pub(crate) async fn store(
         &self,
+        before: Option<&Account>,
         account: &Account,
         credential: &Credential,
+        now: Timestamp,
     ) -> Result<(), Error> {
-        self.inner.secrets.put(account, credential).await?;
-        let stored = self.inner.rows.put(account).await;
+        let inner = &self.inner;
+        let name = &account.name;
+        let stored = match before {
+            None => {
+                inner.secrets.put(account, credential).await?;
+                let created = inner.rows.create(account).await;
+                if let Err(store::Error::Conflict { .. }) = &created {
+                    // Nobody else knows of it.
+                    inner.secrets.delete(account).await?;
+                }
+                created
+            }
+            Some(before) => {
+                let owner = inner.owner();
+                match inner.lease(before, &owner, now).await? {
+                    Lease::Granted => {}
+                    Lease::Held { .. } | Lease::Changed => return Err(Error::Busy(name.clone())),
+                }
+                if let Err(error) = inner.secrets.put(account, credential).await {
+                    inner.give_back(account, &owner).await;
+                    return Err(error);
+                }
+                inner.rows.replace(account, &owner).await
+            }
+        };
         if let Err(store::Error::Conflict { .. }) = &stored {
-            return Err(Error::Busy(account.name.clone()));
+            return Err(Error::Busy(name.clone()));
         }
-        stored.map_err(Error::table(&account.name))?;
-        self.inner.forget(&account.name).await;
+        stored.map_err(Error::table(name))?;
+        inner.forget(name).await;
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{Account, AccountName, AccountState, Vendor};
 use jiff::{SignedDuration, Timestamp};
@@ -14,12 +14,48 @@ use crate::{Accounts, Error, Inner};
 /// How long a row read from the table counts. Changing an account takes so long to be seen, unless the vendor
 /// refuses what is in hand.
 const ROW: SignedDuration = SignedDuration::from_secs(60);
-/// How long one function may take to renew tokens. Longer than its calls last: the vendor's 10 s, and AWS's 8 s twice.
-const LEASE: SignedDuration = SignedDuration::from_secs(45);
+/// How long one function may take to renew tokens. Far longer than its calls last.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// What renewing may take of a function's time: the vendor's 5 s, and storing. Without it none is begun.
+const RENEWAL: Duration = Duration::from_secs(7);
 /// An access token that is good for less is not used any more while it is being renewed.
 const LEAST_REMAINING: Duration = Duration::from_secs(20);
+/// After a renewal that did not succeed this process asks no sooner, whatever the number of tasks.
+const PAUSE: SignedDuration = SignedDuration::from_secs(5);
+/// A token that is refused although it is younger is not the vendor's last word on tokens: another one would be refused too.
+const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 /// How exact `used_at` is.
 const USED: SignedDuration = SignedDuration::from_hours(1);
+
+/// The present, and how long the caller has.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    began_at: Timestamp,
+    time: Duration,
+    began: Instant,
+}
+
+impl Moment {
+    /// It is `now`, and the caller's time is over after `time`.
+    pub fn new(now: Timestamp, time: Duration) -> Self {
+        Self {
+            began_at: now,
+            time,
+            began: Instant::now(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.began.elapsed()).unwrap_or(SignedDuration::MAX);
+        self.began_at
+            .saturating_add(elapsed)
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    fn left(&self) -> Duration {
+        self.time.saturating_sub(self.began.elapsed())
+    }
+}
 
 /// An account ready for use.
 #[derive(Debug, Clone)]
@@ -55,7 +91,18 @@ pub(crate) struct Cached {
     connected: Arc<Connected>,
     row_read_at: Timestamp,
     /// Tokens that the vendor has given and that could not be stored: the only copy.
-    unsaved: bool,
+    unsaved: Option<Unsaved>,
+    /// Until when the vendor is not asked for tokens again, and what it said last.
+    pause: Option<(Timestamp, String)>,
+}
+
+/// What it takes to store tokens later.
+#[derive(Debug, Clone)]
+struct Unsaved {
+    /// Whose lease it was.
+    owner: String,
+    /// What they came from. Should something else be stored by then, they are of no use.
+    from: Credential,
 }
 
 /// What this process has in memory of one account.
@@ -78,15 +125,15 @@ impl Accounts {
         &self,
         name: &AccountName,
         vendor: Vendor,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Arc<Connected>, Error> {
         // Held while reading and renewing, so that a batch of ten does either once.
         let slot = self.inner.slot(name).await;
         let mut slot = slot.lock().await;
-        let connected = self.inner.current(&mut slot, name, now).await?;
+        let connected = self.inner.current(&mut slot, name, moment).await?;
         check_vendor(&connected.account, vendor)?;
-        let ready = self.ready(&mut slot, name, connected, now).await?;
-        self.inner.note_use(&mut slot, name, &ready, now).await;
+        let ready = self.ready(&mut slot, name, connected, moment).await?;
+        self.inner.note_use(&mut slot, name, &ready, moment).await;
         Ok(ready)
     }
 
@@ -99,7 +146,7 @@ impl Accounts {
         &self,
         name: &AccountName,
         refused: &Connected,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Option<Arc<Connected>>, Error> {
         let slot = self.inner.slot(name).await;
         let mut slot = slot.lock().await;
@@ -110,29 +157,35 @@ impl Accounts {
             check_vendor(&cached.connected.account, refused.account.vendor)?;
             return Ok(Some(Arc::clone(&cached.connected)));
         }
-        // The row first, as in `connect`: a secret that was put in between is then at worst newer than the
-        // row, and the row differs when it is read the next time.
-        let account = self.inner.row(name).await?;
-        check_vendor(&account, refused.account.vendor)?;
-        let credential = self.inner.secrets.read(&account).await?;
-        let stored = Connected {
-            account,
-            credential,
-        };
+        self.inner
+            .save_what_is_unsaved(&mut slot, name, moment)
+            .await?;
+        let stored = self.inner.read(name).await?;
+        check_vendor(&stored.account, refused.account.vendor)?;
         if !stored.is_same_as(refused) {
-            let stored = keep(&mut slot, stored, now);
-            return self.ready(&mut slot, name, stored, now).await.map(Some);
+            let stored = keep(&mut slot, stored, moment);
+            return self.ready(&mut slot, name, stored, moment).await.map(Some);
         }
         check_state(&stored.account)?;
         let Credential::Oauth(oauth) = &stored.credential else {
             return Ok(None);
         };
-        if !can_renew(oauth) {
+        let young = oauth.issued.as_ref().is_some_and(|issued| {
+            let age = moment.now().duration_since(issued.at);
+            age >= SignedDuration::ZERO && age < YOUNG
+        });
+        if young {
             return Ok(None);
         }
         let stored = Arc::new(stored);
-        let renewed = self.renew(&mut slot, name, &stored, true, now).await?;
+        let renewed = self.renew(&mut slot, name, &stored, true, moment).await?;
         Ok((!renewed.is_same_as(refused)).then_some(renewed))
+    }
+
+    /// Waits for renewals that nobody waits for any more. A function must do so before it returns: what is still under way
+    /// stands still afterwards, perhaps for ever, with tokens that the vendor has given and nobody has stored.
+    pub async fn finish_renewals(&self) {
+        drop(self.inner.renewing.write().await);
     }
 
     /// Renews what is due.
@@ -141,7 +194,7 @@ impl Accounts {
         slot: &mut Slot,
         name: &AccountName,
         connected: Arc<Connected>,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Arc<Connected>, Error> {
         if let Err(error) = check_state(&connected.account) {
             // Not remembered: once somebody has connected it, the next task sees so.
@@ -152,12 +205,15 @@ impl Accounts {
             return Ok(connected);
         };
         let due = match (&oauth.issued, oauth.grant) {
-            (Some(issued), _) => issued.is_due(now),
+            (Some(issued), _) => issued.is_due(moment.now()),
             (None, Grant::ClientCredentials) => true,
-            (None, Grant::AuthorizationCode) => return Err(Error::NotConnected(name.clone())),
+            (None, Grant::AuthorizationCode) => {
+                *slot = None;
+                return Err(Error::NotConnected(name.clone()));
+            }
         };
         if due {
-            return self.renew(slot, name, &connected, false, now).await;
+            return self.renew(slot, name, &connected, false, moment).await;
         }
         Ok(connected)
     }
@@ -170,64 +226,105 @@ impl Accounts {
         name: &AccountName,
         stale: &Arc<Connected>,
         refused: bool,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Arc<Connected>, Error> {
         let inner = &self.inner;
-        let still_good = || {
+        let now = moment.now();
+        let or_stale = |error: Error| {
             let Credential::Oauth(oauth) = &stale.credential else {
-                return false;
+                return Err(error);
             };
             let remaining = oauth
                 .issued
                 .as_ref()
                 .and_then(|issued| issued.remaining(now));
-            !refused && remaining.is_some_and(|remaining| remaining >= LEAST_REMAINING)
+            if !refused && remaining.is_some_and(|remaining| remaining >= LEAST_REMAINING) {
+                return Ok(Arc::clone(stale));
+            }
+            Err(error)
         };
-        let number = inner.renewals.fetch_add(1, Ordering::Relaxed);
-        let owner = format!("{}/{number}", inner.process);
-        let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-        let lease = inner
-            .rows
-            .begin_refresh(&stale.account, &owner, now, until)
-            .await
-            .map_err(Error::table(name))?;
-        let held_until = match lease {
-            Lease::Granted => None,
-            Lease::Held { until } => Some(until),
+        if let Some(Cached {
+            pause: Some((until, problem)),
+            ..
+        }) = slot
+            && *until > now
+        {
+            let after = Duration::try_from(until.duration_since(now)).ok();
+            return or_stale(Error::Renewal {
+                name: name.clone(),
+                problem: problem.clone(),
+                disposition: Disposition::Retry { after },
+            });
+        }
+        if moment.left() < RENEWAL {
+            return or_stale(Error::NoTime(name.clone()));
+        }
+        let owner = inner.owner();
+        let lease = inner.lease(&stale.account, &owner, now).await?;
+        // Whoever was quicker may have stored other tokens since ours were read.
+        let stored = match &lease {
+            Lease::Granted | Lease::Held { .. } => inner.read(name).await,
             Lease::Changed => {
                 *slot = None;
                 check_state(&inner.row(name).await?)?;
                 return Err(Error::Busy(name.clone()));
             }
         };
-        // Whoever was quicker may have stored other tokens since ours were read.
-        let stored = Connected {
-            credential: inner.secrets.read(&stale.account).await?,
-            account: stale.account.clone(),
+        let stored = match (stored, &lease) {
+            (Ok(stored), _) => stored,
+            (Err(error), Lease::Granted) => {
+                inner.give_back(&stale.account, &owner).await;
+                return Err(error);
+            }
+            (Err(error), Lease::Held { .. } | Lease::Changed) => return Err(error),
         };
-        if !stored.is_same_as(stale) && !is_due(&stored.credential, now) {
-            if held_until.is_none() {
-                inner.give_back(name, &stored.account, &owner).await;
-            }
-            return Ok(keep(slot, stored, now));
+        if !is_same_put(&stored.account, &stale.account) {
+            *slot = None;
+            return Err(Error::Busy(name.clone()));
         }
-        if let Some(until) = held_until {
-            if still_good() {
-                return Ok(Arc::clone(stale));
+        if !stored.is_same_as(stale) && !is_due(&stored.credential, now) {
+            if lease == Lease::Granted {
+                inner.give_back(&stored.account, &owner).await;
             }
-            return Err(Error::Refreshing {
+            return Ok(keep(slot, stored, moment));
+        }
+        if let Lease::Held { until } = lease {
+            return or_stale(Error::Refreshing {
                 name: name.clone(),
                 until,
             });
         }
+        match self.renew_under_lease(slot, stored, owner, moment).await {
+            Err(error @ Error::Reconnect { .. }) => Err(error),
+            Err(error) => or_stale(error),
+            renewed @ Ok(_) => renewed,
+        }
+    }
+
+    /// Asks the vendor, and remembers what came of it.
+    async fn renew_under_lease(
+        &self,
+        slot: &mut Slot,
+        stored: Connected,
+        owner: String,
+        moment: &Moment,
+    ) -> Result<Arc<Connected>, Error> {
+        let inner = &self.inner;
+        let name = &stored.account.name.clone();
         // Detached: the attempt that waits for it may be broken off, and new tokens must be stored all the same.
-        let work = tokio::spawn(Arc::clone(inner).renew_and_store(stored, owner, now));
+        let under_way = Arc::clone(&inner.renewing).read_owned().await;
+        let work = Arc::clone(inner).renew_and_store(stored, owner, *moment);
+        let work = tokio::spawn(async move {
+            let renewed = work.await;
+            drop(under_way);
+            renewed
+        });
         let renewed = work
             .await
             .unwrap_or_else(|_| Err(Error::Interrupted(name.clone())));
         match renewed {
             Ok((connected, unsaved)) => {
-                let connected = keep(slot, connected, now);
+                let connected = keep(slot, connected, moment);
                 if let Some(cached) = slot {
                     cached.unsaved = unsaved;
                 }
@@ -237,11 +334,30 @@ impl Accounts {
                 *slot = None;
                 Err(error)
             }
-            Err(error) if still_good() => {
-                tracing::warn!(account = %name, error = startup::chain(&error), "tokens not renewed yet");
-                Ok(Arc::clone(stale))
+            Err(error) => {
+                if let Error::Renewal {
+                    problem,
+                    disposition,
+                    ..
+                } = &error
+                {
+                    let asked = match disposition {
+                        Disposition::Retry { after: Some(after) } => {
+                            SignedDuration::try_from(*after).unwrap_or(PAUSE)
+                        }
+                        Disposition::Retry { after: None }
+                        | Disposition::Reconcile { .. }
+                        | Disposition::Wait { .. }
+                        | Disposition::GiveUp => PAUSE,
+                    };
+                    if let Some(cached) = slot {
+                        let until = moment.now().saturating_add(asked.max(PAUSE));
+                        cached.pause = Some((until.unwrap_or(Timestamp::MAX), problem.clone()));
+                    }
+                }
+                tracing::warn!(account = %name, error = startup::chain(&error), "tokens not renewed");
+                Err(error)
             }
-            Err(error) => Err(error),
         }
     }
 }
@@ -253,17 +369,37 @@ impl Inner {
         row.ok_or_else(|| Error::Unknown(name.clone()))
     }
 
+    /// Row and secret as they are stored. The row first: a secret that was put in between is then at worst newer than
+    /// the row, and the row differs when it is read the next time.
+    async fn read(&self, name: &AccountName) -> Result<Connected, Error> {
+        let account = self.row(name).await?;
+        let credential = self.secrets.read(&account).await?;
+        Ok(Connected {
+            account,
+            credential,
+        })
+    }
+
     /// What is in memory, or in the table and Secrets Manager.
     async fn current(
         &self,
         slot: &mut Slot,
         name: &AccountName,
-        now: Timestamp,
+        moment: &Moment,
     ) -> Result<Arc<Connected>, Error> {
-        self.save_what_is_unsaved(slot, name).await;
+        if let Err(error) = self.save_what_is_unsaved(slot, name, moment).await {
+            // They are good, and only here: what is in memory is used for as long as that lasts.
+            tracing::error!(account = %name, error = startup::chain(&error), "renewed tokens still not stored");
+            if let Some(cached) = slot
+                && !is_due(&cached.connected.credential, moment.now())
+            {
+                return Ok(Arc::clone(&cached.connected));
+            }
+            return Err(error);
+        }
         let cached = slot.as_ref();
         if let Some(cached) = cached
-            && now.duration_since(cached.row_read_at) < ROW
+            && moment.now().duration_since(cached.row_read_at) < ROW
         {
             return Ok(Arc::clone(&cached.connected));
         }
@@ -275,85 +411,139 @@ impl Inner {
             }
             Some(_) | None => self.secrets.read(&account).await?,
         };
-        let unsaved = cached.is_some_and(|cached| cached.unsaved);
+        let pause = cached.and_then(|cached| cached.pause.clone());
         let connected = Connected {
             account,
             credential,
         };
-        let connected = keep(slot, connected, now);
+        let connected = keep(slot, connected, moment);
         if let Some(cached) = slot {
-            cached.unsaved = unsaved;
+            cached.pause = pause;
         }
         Ok(connected)
     }
 
-    /// Tries again to store tokens of which this process has the only copy.
-    async fn save_what_is_unsaved(&self, slot: &mut Slot, name: &AccountName) {
-        let Some(cached) = slot.as_mut().filter(|cached| cached.unsaved) else {
-            return;
+    /// Tries again to store tokens of which this process has the only copy, unless something else was stored meanwhile.
+    async fn save_what_is_unsaved(
+        &self,
+        slot: &mut Slot,
+        name: &AccountName,
+        moment: &Moment,
+    ) -> Result<(), Error> {
+        let Some(cached) = slot else {
+            return Ok(());
         };
+        let Some(Unsaved { owner, from }) = &cached.unsaved else {
+            return Ok(());
+        };
+        let connected = Arc::clone(&cached.connected);
         let Connected {
             account,
             credential,
-        } = &*cached.connected;
-        match self.secrets.replace(account, credential).await {
-            Ok(()) => cached.unsaved = false,
-            Err(error) => {
-                tracing::error!(account = %name, error = startup::chain(&error), "renewed tokens still not stored");
+        } = &*connected;
+        match self.lease(account, owner, moment.now()).await? {
+            Lease::Granted => {}
+            Lease::Held { until } => {
+                return Err(Error::Refreshing {
+                    name: name.clone(),
+                    until,
+                });
+            }
+            Lease::Changed => {
+                *slot = None;
+                return Ok(());
             }
         }
+        if self.secrets.read(account).await?.is_same_as(from) {
+            self.secrets.replace(account, credential).await?;
+            self.give_back(account, owner).await;
+            cached.unsaved = None;
+        } else {
+            self.give_back(account, owner).await;
+            *slot = None;
+        }
+        Ok(())
     }
 
-    /// With the lease in hand: asks the vendor, stores what it gives, gives the lease back. The flag says that the
-    /// tokens could not be stored: they are good, but only here.
+    /// A name for whoever takes the right to change a secret.
+    pub(crate) fn owner(&self) -> String {
+        let number = self.renewals.fetch_add(1, Ordering::Relaxed);
+        format!("{}/{number}", self.process)
+    }
+
+    /// Takes the right to change the account's secret. It ends by itself.
+    pub(crate) async fn lease(
+        &self,
+        account: &Account,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Lease, Error> {
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        self.rows
+            .begin_refresh(account, owner, now, until)
+            .await
+            .map_err(Error::table(&account.name))
+    }
+
+    /// With the lease in hand: asks the vendor, stores what it gives, gives the lease back.
     async fn renew_and_store(
         self: Arc<Self>,
         stale: Connected,
         owner: String,
-        now: Timestamp,
-    ) -> Result<(Connected, bool), Error> {
-        let name = stale.account.name.clone();
+        moment: Moment,
+    ) -> Result<(Connected, Option<Unsaved>), Error> {
+        let now = moment.now();
+        let name = &stale.account.name;
         let issued = match self.ask_vendor(&stale, now).await {
             Ok(issued) => issued,
-            Err(error) => {
+            Err(NotIssued::Refused(problem)) => {
                 // Stored before the lease is given back: whoever comes next must not ask the vendor again.
-                let error = match error {
-                    NotIssued::Refused(problem) => self.refused(&stale, &problem, now).await?,
-                    NotIssued::Trouble(error) => error,
-                };
-                self.give_back(&name, &stale.account, &owner).await;
+                let error = self.refused(&stale, &owner, &problem, now).await?;
+                self.give_back(&stale.account, &owner).await;
+                return Err(error);
+            }
+            Err(NotIssued::Trouble(error)) => {
+                let named = matches!(error.disposition(), Disposition::Retry { after: Some(_) });
+                // A vendor that asks for a pause gets it from the others, too: the lease ends by itself.
+                if !named {
+                    self.give_back(&stale.account, &owner).await;
+                }
                 return Err(error);
             }
         };
-        let Connected {
-            account,
-            credential,
-        } = stale;
-        let credential = match credential {
-            Credential::Oauth(oauth) => Credential::Oauth(OauthCredential {
-                issued: Some(issued),
-                ..oauth
-            }),
-            other @ (Credential::Basic { .. }
-            | Credential::ApiToken { .. }
-            | Credential::Bearer { .. }) => other,
+        let Credential::Oauth(oauth) = &stale.credential else {
+            return Err(Error::Interrupted(name.clone()));
         };
-        if let Err(error) = self.secrets.replace(&account, &credential).await {
-            // The lease stays until its end: nobody should use the old refresh token meanwhile.
-            tracing::error!(account = %name, error = startup::chain(&error), "renewed tokens not stored");
-            let connected = Connected {
-                account,
-                credential,
-            };
-            return Ok((connected, true));
-        }
-        self.give_back(&name, &account, &owner).await;
-        tracing::info!(account = %name, "tokens renewed");
+        // ServiceNow hands the same tokens out again while they are good. Each store would be a version of the secret.
+        let repeated = oauth
+            .issued
+            .as_ref()
+            .is_some_and(|before| before.is_same_as(&issued));
+        let credential = Credential::Oauth(OauthCredential {
+            issued: Some(issued),
+            ..oauth.clone()
+        });
         let connected = Connected {
-            account,
+            account: stale.account.clone(),
             credential,
         };
-        Ok((connected, false))
+        if repeated {
+            self.give_back(&stale.account, &owner).await;
+            return Ok((connected, None));
+        }
+        if let Err(error) = self
+            .secrets
+            .replace(&connected.account, &connected.credential)
+            .await
+        {
+            // The lease stays: nobody should use the old refresh token meanwhile.
+            tracing::error!(account = %name, error = startup::chain(&error), "renewed tokens not stored");
+            let from = stale.credential;
+            return Ok((connected, Some(Unsaved { owner, from })));
+        }
+        self.give_back(&connected.account, &owner).await;
+        tracing::info!(account = %name, "tokens renewed");
+        Ok((connected, None))
     }
 
     async fn ask_vendor(&self, stale: &Connected, now: Timestamp) -> Result<Issued, NotIssued> {
@@ -377,7 +567,8 @@ impl Inner {
             }
             (Grant::AuthorizationCode, None) => {
                 return Err(NotIssued::Refused(
-                    "the access token is over, and the vendor gave no refresh token".to_owned(),
+                    "the access token is no longer good, and the vendor gave no refresh token"
+                        .to_owned(),
                 ));
             }
         };
@@ -388,7 +579,8 @@ impl Inner {
             }
             Err(source) => Err(NotIssued::Trouble(Error::Renewal {
                 name: name.clone(),
-                source,
+                problem: startup::chain(&source),
+                disposition: source.disposition(),
             })),
         }
     }
@@ -397,6 +589,7 @@ impl Inner {
     async fn refused(
         &self,
         stale: &Connected,
+        owner: &str,
         problem: &str,
         now: Timestamp,
     ) -> Result<Error, Error> {
@@ -406,10 +599,8 @@ impl Inner {
         } = stale;
         let name = &account.name;
         // Somebody may have connected it while the vendor was asked.
-        let stored = self.row(name).await?;
-        if !is_same_put(&stored, account)
-            || !self.secrets.read(&stored).await?.is_same_as(credential)
-        {
+        let stored = self.read(name).await?;
+        if !stored.is_same_as(stale) {
             return Err(Error::Busy(name.clone()));
         }
         let lost = AccountState::Reconnect;
@@ -428,10 +619,14 @@ impl Inner {
         self.bus
             .tell(&told, since.unwrap_or(account.updated_at), now)
             .await?;
-        self.rows
-            .set_state(account, lost, Some(problem))
+        let still_ours = self
+            .rows
+            .lose(account, owner, problem)
             .await
             .map_err(Error::table(name))?;
+        if !still_ours {
+            return Err(Error::Busy(name.clone()));
+        }
         tracing::error!(account = %name, "account must be connected again");
         Ok(Error::Reconnect {
             name: name.clone(),
@@ -439,8 +634,9 @@ impl Inner {
         })
     }
 
-    async fn give_back(&self, name: &AccountName, account: &Account, owner: &str) {
-        if let Err(error) = self.rows.end_refresh(&account.name, owner).await {
+    pub(crate) async fn give_back(&self, account: &Account, owner: &str) {
+        let name = &account.name;
+        if let Err(error) = self.rows.end_refresh(name, owner).await {
             // It ends by itself.
             tracing::warn!(account = %name, error = startup::chain(&error), "lease on an account not given back");
         }
@@ -452,8 +648,9 @@ impl Inner {
         slot: &mut Slot,
         name: &AccountName,
         connected: &Arc<Connected>,
-        now: Timestamp,
+        moment: &Moment,
     ) {
+        let now = moment.now();
         let used = connected.account.used_at;
         if used.is_some_and(|used| now.duration_since(used) < USED) {
             return;
@@ -480,12 +677,13 @@ impl Inner {
     }
 }
 
-fn keep(slot: &mut Slot, connected: Connected, now: Timestamp) -> Arc<Connected> {
+fn keep(slot: &mut Slot, connected: Connected, moment: &Moment) -> Arc<Connected> {
     let connected = Arc::new(connected);
     *slot = Some(Cached {
         connected: Arc::clone(&connected),
-        row_read_at: now,
-        unsaved: false,
+        row_read_at: moment.now(),
+        unsaved: None,
+        pause: None,
     });
     connected
 }
@@ -498,17 +696,6 @@ fn is_due(credential: &Credential, now: Timestamp) -> bool {
         .issued
         .as_ref()
         .is_none_or(|issued| issued.is_due(now))
-}
-
-/// Whether there is something to get another access token with.
-fn can_renew(oauth: &OauthCredential) -> bool {
-    match oauth.grant {
-        Grant::ClientCredentials => true,
-        Grant::AuthorizationCode => oauth
-            .issued
-            .as_ref()
-            .is_some_and(|issued| issued.refresh.is_some()),
-    }
 }
 
 fn check_state(account: &Account) -> Result<(), Error> {

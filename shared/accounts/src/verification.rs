@@ -1,10 +1,15 @@
-use domain::{AccountName, Vendor};
+use domain::{AccountKind, AccountName, AccountState, Vendor};
+use std::time::Duration;
+
 use jiff::Timestamp;
 use retry::Disposition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Accounts, Connected, Credential, Error};
+use crate::{Accounts, Connected, Credential, Error, Moment};
+
+/// What somebody who asks for a verification has: less than API Gateway waits.
+const TIME: Duration = Duration::from_secs(20);
 
 /// What was found when an account's credentials were tried out. Nothing was written at the vendor's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -70,8 +75,16 @@ impl Accounts {
     pub async fn verify(&self, name: &AccountName, now: Timestamp) -> Result<Verification, Error> {
         // What is stored counts, not what this process remembers.
         self.inner.forget(name).await;
+        let moment = Moment::new(now, TIME);
         let account = self.get(name).await?;
-        let connected = match self.connect(name, account.vendor, now).await {
+        // A client that was refused once is asked again: what was wrong at the vendor's may be mended.
+        if (account.state, account.kind)
+            == (AccountState::Reconnect, AccountKind::OauthClientCredentials)
+        {
+            let hoped = self.inner.rows.hope(&account).await;
+            hoped.map_err(Error::table(name))?;
+        }
+        let connected = match self.connect(name, account.vendor, &moment).await {
             Ok(connected) => connected,
             Err(
                 error @ (Error::NotConnected(_)
@@ -83,7 +96,7 @@ impl Accounts {
         };
         let verification = match self.ask(&connected).await? {
             Asked::Answered(verification) => verification,
-            Asked::Unauthorized(problem) => match self.reconnect(name, &connected, now).await {
+            Asked::Unauthorized(problem) => match self.reconnect(name, &connected, &moment).await {
                 Ok(None) => Verification::failed(problem),
                 Ok(Some(connected)) => match self.ask(&connected).await? {
                     Asked::Answered(verification) => verification,
@@ -112,11 +125,12 @@ impl Accounts {
         name: &AccountName,
         now: Timestamp,
     ) -> Result<Vec<TicketField>, Error> {
-        let connected = self.connect(name, Vendor::Zendesk, now).await?;
+        let moment = Moment::new(now, TIME);
+        let connected = self.connect(name, Vendor::Zendesk, &moment).await?;
         let client = self.inner.vendors.zendesk(&connected)?;
         let result = match client.ticket_fields().await {
             Err(error) if error.is_unauthorized() => {
-                match self.reconnect(name, &connected, now).await? {
+                match self.reconnect(name, &connected, &moment).await? {
                     Some(connected) => {
                         let client = self.inner.vendors.zendesk(&connected)?;
                         client.ticket_fields().await

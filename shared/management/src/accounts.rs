@@ -90,10 +90,13 @@ pub struct ConnectAccount {
     /// The id of the OAuth client that is registered at the vendor. The one that the account has when absent.
     #[serde(default)]
     pub client_id: Option<String>,
-    /// The client's secret; a public client has none.
+    /// The client's secret. The one that the account has when absent, if the id is the same.
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("writeOnly" = true, "format" = "password"))]
     pub client_secret: Option<SecretString>,
+    /// Whether the client is a public one, without a secret.
+    #[serde(default)]
+    pub public: bool,
 }
 
 /// Renames an account.
@@ -156,7 +159,7 @@ impl ConnectAccount {
     pub fn expose_json(&self) -> SecretString {
         body(json!({
             "vendor": self.vendor, "instance": self.instance, "owner": self.owner, "client_id": self.client_id,
-            "client_secret": self.client_secret.as_ref().map(ExposeSecret::expose_secret)
+            "client_secret": self.client_secret.as_ref().map(ExposeSecret::expose_secret), "public": self.public
         }))
     }
 }
@@ -261,6 +264,9 @@ impl Management {
             owner: request.owner,
         };
         let client = match (request.client_id, request.client_secret) {
+            (Some(_), Some(_)) if request.public => {
+                return Err(Error::field("public", "a public client has no secret"));
+            }
             (Some(id), secret) => Some(OauthClient { id, secret }),
             (None, None) => None,
             (None, Some(_)) => {
@@ -274,7 +280,7 @@ impl Management {
         getrandom::fill(&mut random).map_err(Error::NoRandomness)?;
         Ok(self
             .accounts
-            .begin_connect(account, client, random, now)
+            .begin_connect(account, client, request.public, random, now)
             .await?)
     }
 
@@ -401,7 +407,8 @@ mod tests {
         }
         for secret in [json!("hunter2"), Value::Null] {
             let sent = json!({
-                "vendor": "zendesk", "instance": "acme", "owner": null, "client_id": "c", "client_secret": secret
+                "vendor": "zendesk", "instance": "acme", "owner": null, "client_id": "c", "client_secret": secret,
+                "public": secret.is_null()
             });
             let request: ConnectAccount = serde_json::from_value(sent.clone()).unwrap();
             assert!(!format!("{request:?}").contains("hunter2"));

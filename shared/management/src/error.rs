@@ -241,6 +241,8 @@ impl Error {
             Some("instance")
         } else if matches!(error, ::accounts::Error::WrongKind { .. }) {
             Some("credential.kind")
+        } else if matches!(error, ::accounts::Error::NoClientSecret(_)) {
+            Some("client_secret")
         } else {
             matches!(error, ::accounts::Error::NoClient(_)).then_some("client_id")
         }
@@ -289,9 +291,10 @@ fn of_account(error: &::accounts::Error) -> ErrorKind {
     use ::accounts::Error as Account;
     match error {
         Account::Unknown(_) => ErrorKind::NotFound,
-        Account::WrongKind { .. } | Account::Instance(_) | Account::NoClient(_) => {
-            ErrorKind::Invalid
-        }
+        Account::WrongKind { .. }
+        | Account::Instance(_)
+        | Account::NoClient(_)
+        | Account::NoClientSecret(_) => ErrorKind::Invalid,
         Account::WrongVendor { .. }
         | Account::NoSecret(_)
         | Account::UnusableSecret { .. }
@@ -301,11 +304,13 @@ fn of_account(error: &::accounts::Error) -> ErrorKind {
         | Account::Busy(_) => ErrorKind::Conflict,
         Account::Refreshing { .. }
         | Account::Interrupted(_)
+        | Account::NoTime(_)
         | Account::SecretsManager { .. }
         | Account::Bus { .. } => ErrorKind::Unavailable,
         Account::Table { source, .. } | Account::Listing(source) => of_table(source),
-        Account::Renewal { source, .. } => of_disposition(source.disposition()),
-        Account::Vendor { disposition, .. } => of_disposition(*disposition),
+        Account::Renewal { disposition, .. } | Account::Vendor { disposition, .. } => {
+            of_disposition(*disposition)
+        }
         Account::NoPublicUrl => ErrorKind::Internal,
     }
 }

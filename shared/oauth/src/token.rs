@@ -9,7 +9,9 @@ use crate::provider::{Client, Encoding, Provider, Tokens};
 use crate::secret::Verifier;
 
 /// A token endpoint answers in a moment; a function must have time left to store what it says.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Parameters whose values never appear in an error.
+const SECRETS: [&str; 4] = ["client_secret", "code", "code_verifier", "refresh_token"];
 /// Longest part of a vendor's words that is repeated, in characters.
 const LONGEST_WORDS: usize = 200;
 
@@ -103,18 +105,27 @@ impl Provider {
             }
         };
         let response = http.send(request).await.map_err(Error::Unreachable)?;
-        read(&response)
+        let sent: Vec<&str> = all
+            .iter()
+            .filter(|(name, _)| SECRETS.contains(name))
+            .map(|(_, value)| *value)
+            .collect();
+        read(&response, &sent)
     }
 }
 
-fn read(response: &Response) -> Result<Tokens, Error> {
+fn read(response: &Response, secrets: &[&str]) -> Result<Tokens, Error> {
     let body = response.json().unwrap_or_default();
     let status = response.status;
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::trim);
     let words = |name: &str| {
-        text(name)
-            .filter(|text| !text.is_empty())
-            .map(|text| text.chars().take(LONGEST_WORDS).collect())
+        let text = text(name).filter(|text| !text.is_empty())?;
+        // Some servers quote what they refuse.
+        let text = secrets
+            .iter()
+            .filter(|secret| !secret.is_empty())
+            .fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
+        Some(text.chars().take(LONGEST_WORDS).collect())
     };
     if response.is_success() {
         let access = text("access_token").filter(|token| !token.is_empty());

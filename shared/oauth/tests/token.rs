@@ -167,8 +167,12 @@ async fn no_is_told_from_not_now() {
 #[tokio::test]
 async fn no_error_shows_a_secret() {
     // A vendor that repeats what it was sent, where it should say why.
-    let echo = json!({"error": "invalid_request", "access_token": "leaked"});
+    let echo = json!({
+        "error": "invalid_request", "access_token": "leaked",
+        "error_description": "no client has the secret s&cret for the token old",
+    });
     let error = refresh(Step::json(400, echo)).await.unwrap_err();
+    assert!(error.to_string().contains("no client has"), "{error}");
     let text = format!("{error} {error:?}");
     for secret in ["s&cret", "old", "leaked"] {
         assert!(!text.contains(secret), "{text}");

@@ -126,21 +126,55 @@ impl Accounts {
         Ok(found)
     }
 
-    /// Creates an account, or replaces what is known of one that has the same secret.
+    /// Creates an account.
     ///
     /// # Errors
-    /// `Conflict` when the name belongs to another account by now.
-    pub async fn put(&self, account: &Account) -> Result<(), Error> {
+    /// `Conflict` when the name is taken by now.
+    pub async fn create(&self, account: &Account) -> Result<(), Error> {
+        self.put(
+            account,
+            "attribute_not_exists(#name) OR #secret = :secret",
+            None,
+        )
+        .await
+    }
+
+    /// Replaces what is known of an account, on behalf of whoever has the right to change its secret, and takes that right
+    /// back.
+    ///
+    /// # Errors
+    /// `Conflict` when they no longer have it, or the account is gone.
+    pub async fn replace(&self, account: &Account, owner: &str) -> Result<(), Error> {
+        self.put(
+            account,
+            "#secret = :secret AND lease_owner = :lease_owner",
+            Some(owner),
+        )
+        .await
+    }
+
+    async fn put(
+        &self,
+        account: &Account,
+        condition: &str,
+        owner: Option<&str>,
+    ) -> Result<(), Error> {
         const OPERATION: &str = "storing an account";
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("name", text(account.name.as_str()))
-            .condition_expression("attribute_not_exists(#name) OR #secret = :secret")
-            .expression_attribute_names("#name", "name")
+            .condition_expression(condition)
             .expression_attribute_names("#secret", "secret");
-        let (mut sets, mut removes) = (Vec::new(), Vec::new());
+        update = match owner {
+            Some(owner) => update.expression_attribute_values(":lease_owner", text(owner)),
+            None => update.expression_attribute_names("#name", "name"),
+        };
+        let (mut sets, mut removes) = (
+            Vec::new(),
+            vec!["lease_owner".to_owned(), "lease_until".to_owned()],
+        );
         for (name, value) in attributes(account) {
             match value {
                 Some(value) => {
@@ -151,10 +185,7 @@ impl Accounts {
             }
             update = update.expression_attribute_names(format!("#{name}"), name);
         }
-        let mut expression = format!("SET {}", sets.join(", "));
-        if !removes.is_empty() {
-            expression = format!("{expression} REMOVE {}", removes.join(", "));
-        }
+        let expression = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
         match update.update_expression(expression).send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
@@ -261,8 +292,8 @@ impl Accounts {
         }
     }
 
-    /// Takes the right to renew the account's tokens until `until`, unless another function has it. `owner` must be
-    /// unique to this renewal.
+    /// Takes the right to change the account's secret until `until`, unless another function has it. `owner` must be
+    /// unique to this change; whoever has it already may take it again.
     ///
     /// # Errors
     /// Retry.
@@ -282,7 +313,7 @@ impl Accounts {
             .update_expression("SET lease_owner = :owner, lease_until = :until")
             .condition_expression(
                 "#secret = :secret AND updated_at = :updated_at AND #state = :state \
-                 AND (attribute_not_exists(lease_until) OR lease_until < :now)",
+                 AND (attribute_not_exists(lease_until) OR lease_until < :now OR lease_owner = :owner)",
             )
             .expression_attribute_names("#secret", "secret")
             .expression_attribute_names("#state", "state")
@@ -330,37 +361,49 @@ impl Accounts {
             .update_expression("REMOVE lease_owner, lease_until")
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":owner", text(owner));
-        if_still_so(OPERATION, update.send().await)
+        if_still_so(OPERATION, update.send().await).map(drop)
     }
 
-    /// Stores that the account came into a state. An account that was put again since `account` was read keeps its own.
+    /// Stores that the account must be connected again, and why, on behalf of whoever has the right to renew its tokens.
+    /// Tells whether they still have it; if not, nothing was stored.
     ///
     /// # Errors
     /// Retry: doing it twice changes nothing.
-    pub async fn set_state(
-        &self,
-        account: &Account,
-        state: AccountState,
-        problem: Option<&str>,
-    ) -> Result<(), Error> {
-        const OPERATION: &str = "storing an account's state";
+    pub async fn lose(&self, account: &Account, owner: &str, problem: &str) -> Result<bool, Error> {
+        const OPERATION: &str = "storing that an account is lost";
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("name", text(account.name.as_str()))
-            .condition_expression("#secret = :secret AND updated_at = :updated_at")
-            .expression_attribute_names("#secret", "secret")
+            .update_expression("SET #state = :state, problem = :problem")
+            .condition_expression("lease_owner = :owner AND updated_at = :updated_at")
             .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":updated_at", time(account.updated_at))
+            .expression_attribute_values(":state", text(AccountState::Reconnect.as_str()))
+            .expression_attribute_values(":problem", text(problem));
+        if_still_so(OPERATION, update.send().await)
+    }
+
+    /// Stores that a lost account may be tried again. One that was put again since keeps its state.
+    ///
+    /// # Errors
+    /// Retry: doing it twice changes nothing.
+    pub async fn hope(&self, account: &Account) -> Result<bool, Error> {
+        const OPERATION: &str = "storing that an account may be tried again";
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("name", text(account.name.as_str()))
+            .update_expression("SET #state = :state REMOVE problem")
+            .condition_expression("#secret = :secret AND updated_at = :updated_at")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#secret", "secret")
             .expression_attribute_values(":secret", text(&account.secret))
             .expression_attribute_values(":updated_at", time(account.updated_at))
-            .expression_attribute_values(":state", text(state.as_str()));
-        let update = match problem {
-            None => update.update_expression("SET #state = :state REMOVE problem"),
-            Some(problem) => update
-                .update_expression("SET #state = :state, problem = :problem")
-                .expression_attribute_values(":problem", text(problem)),
-        };
+            .expression_attribute_values(":state", text(AccountState::Connected.as_str()));
         if_still_so(OPERATION, update.send().await)
     }
 
@@ -399,7 +442,7 @@ impl Accounts {
             .expression_attribute_names("#attribute", attribute)
             .expression_attribute_names("#secret", "secret")
             .expression_attribute_values(":at", time(at));
-        if_still_so(operation, update.send().await)
+        if_still_so(operation, update.send().await).map(drop)
     }
 
     async fn rows(&self, operation: &'static str) -> Result<Vec<Row>, Error> {
@@ -416,19 +459,19 @@ impl Accounts {
     }
 }
 
-/// A write whose condition no longer holds has nothing left to do.
+/// Whether the condition of a write still held. A write whose condition no longer holds has nothing left to do.
 fn if_still_so<T, R>(
     operation: &'static str,
     result: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError, R>>,
-) -> Result<(), Error>
+) -> Result<bool, Error>
 where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     let Err(error) = result else {
-        return Ok(());
+        return Ok(true);
     };
     match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+        Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
         Some(_) | None => Err(Error::unavailable(operation)(error)),
     }
 }

@@ -39,6 +39,8 @@ pub struct Authorization {
     pub browser: String,
     /// The client that asked.
     pub client_id: String,
+    /// The vendor's instance that was asked.
+    pub instance: String,
     /// The invitation that it began with.
     pub invitation: String,
     /// Good until then.
@@ -94,6 +96,7 @@ impl Connects {
             .get_item()
             .table_name(&self.table)
             .key("id", text(id))
+            .consistent_read(true)
             .send()
             .await
             .map_err(Error::unavailable(OPERATION))?;
@@ -108,19 +111,21 @@ impl Connects {
         }))
     }
 
-    /// Uses an invitation up.
+    /// Uses an invitation up; tells whether it was still there.
     ///
     /// # Errors
-    /// Retry, or leave it: it expires by itself.
-    pub async fn withdraw(&self, id: &str) -> Result<(), Error> {
-        self.client
+    /// Retry.
+    pub async fn use_up(&self, id: &str) -> Result<bool, Error> {
+        let answer = self
+            .client
             .delete_item()
             .table_name(&self.table)
             .key("id", text(id))
+            .return_values(ReturnValue::AllOld)
             .send()
             .await
             .map_err(Error::unavailable("using up an invitation to connect"))?;
-        Ok(())
+        Ok(answer.attributes.is_some_and(|item| !item.is_empty()))
     }
 
     /// Stores an authorization that somebody was sent to the vendor for.
@@ -135,6 +140,7 @@ impl Connects {
             .item("account", text(authorization.account.as_str()))
             .item("browser", text(&authorization.browser))
             .item("client_id", text(&authorization.client_id))
+            .item("instance", text(&authorization.instance))
             .item("invitation", text(&authorization.invitation))
             .item("ends_at", time(authorization.expires_at))
             .item("expires_at", expiry(authorization.expires_at))
@@ -186,6 +192,7 @@ impl Connects {
             account: row.account()?,
             browser: row.text("browser")?,
             client_id: row.text("client_id")?,
+            instance: row.text("instance")?,
             invitation: row.text("invitation")?,
             expires_at: row.expires_at()?,
         })))

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use accounts::{Accounts, Connected};
+use accounts::{Accounts, Connected, Moment};
 use domain::run::{Attempt, AttemptOutcome, VendorCall};
 use domain::{TaskKey, TaskKind, TaskRun, Vendor};
 use jiff::Timestamp;
@@ -88,7 +88,7 @@ pub(crate) async fn make<C: Connector>(
     now: Timestamp,
     time: Duration,
 ) -> Result<Done, Failed> {
-    let work = connect_and_perform(connector, accounts, task, now);
+    let work = connect_and_perform(connector, accounts, task, now, time);
     tokio::time::timeout(time, work).await.unwrap_or_else(|_| {
         Err(Failed {
             disposition: Disposition::Reconcile {
@@ -113,14 +113,16 @@ async fn connect_and_perform<C: Connector>(
     accounts: &Accounts,
     task: &TaskRun,
     now: Timestamp,
+    time: Duration,
 ) -> Result<Done, Failed> {
     let Some(input) = &task.input else {
         return Err(Failed::before_any_call(
             "the task has no input, although it was requested",
         ));
     };
+    let moment = Moment::new(now, time);
     let connected = accounts
-        .connect(&task.account, C::VENDOR, now)
+        .connect(&task.account, C::VENDOR, &moment)
         .await
         .map_err(account_failed)?;
     let mut assignment = Assignment {
@@ -135,10 +137,10 @@ async fn connect_and_perform<C: Connector>(
         Err(failed) if failed.unauthorized => failed,
         other => return other,
     };
-    match accounts.reconnect(&task.account, &connected, now).await {
+    match accounts.reconnect(&task.account, &connected, &moment).await {
         Ok(None) => Err(Failed {
             reason: format!(
-                "{} (account `{}`: put the right secret with `accounts put`, then retry the run)",
+                "{} (account `{}`: see what `accounts verify` says, put the right secret or connect it again, then retry the run)",
                 refused.reason, task.account
             ),
             ..refused
@@ -153,16 +155,34 @@ async fn connect_and_perform<C: Connector>(
                     calls: prepend(done.calls),
                     ..done
                 }),
-                Err(failed) => Err(Failed {
+                Err(failed) => Err(after_calls(Failed {
                     calls: prepend(failed.calls),
                     ..failed
-                }),
+                })),
             }
         }
-        Err(error) => Err(Failed {
+        Err(error) => Err(after_calls(Failed {
             calls: refused.calls,
             ..account_failed(error)
-        }),
+        })),
+    }
+}
+
+/// What follows when calls were made before credentials were refused: one of them may have written, so the next attempt
+/// looks first, whatever the last failure says of itself.
+fn after_calls(failed: Failed) -> Failed {
+    let disposition = match failed.disposition {
+        Disposition::Retry { after } if !failed.calls.is_empty() => {
+            Disposition::Reconcile { after }
+        }
+        other @ (Disposition::Retry { .. }
+        | Disposition::Reconcile { .. }
+        | Disposition::Wait { .. }
+        | Disposition::GiveUp) => other,
+    };
+    Failed {
+        disposition,
+        ..failed
     }
 }
 
@@ -666,6 +686,20 @@ mod tests {
         let failed = connector.make(&task(), &["old", "new"]).await.unwrap_err();
         assert_eq!(paths(&failed.calls), ["/refused", "/refused"]);
         assert_eq!(failed.disposition, Disposition::GiveUp);
+    }
+
+    #[tokio::test]
+    async fn calls_before_a_refusal_are_looked_for_whatever_comes_after() {
+        // The account cannot be read again, so that nothing of the second look is a call.
+        let connector = Scripted::answering([Err(unauthorized())]);
+        let unread = connector.make(&task(), &["old"]).await.unwrap_err();
+        // The second try is refused before it has done anything.
+        let connector = Scripted::answering([Err(unauthorized()), Err(failed(Disposition::RETRY))]);
+        let again = connector.make(&task(), &["old", "new"]).await.unwrap_err();
+        for failed in [unread, again] {
+            assert_eq!(failed.calls[0].path, "/refused");
+            assert_eq!(failed.disposition, Disposition::RECONCILE);
+        }
     }
 
     #[tokio::test]

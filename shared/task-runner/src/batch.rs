@@ -109,9 +109,12 @@ impl<C: Connector> Runner<C> {
     /// Handles a batch: every message for itself, all at the same time.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
         let context = &event.context;
-        self.queue
+        let response = self
+            .queue
             .handle(&event.payload, |message| self.one(message, context))
-            .await
+            .await;
+        self.accounts.finish_renewals().await;
+        response
     }
 
     async fn one(&self, message: &SqsMessage, context: &Context) -> Verdict {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use accounts::{Accounts, Connect, Connected, Credential, Error, NewAccount, OauthClient};
+use accounts::{Accounts, Connect, Connected, Credential, Error, Moment, NewAccount, OauthClient};
 use domain::{Account, AccountKind, AccountName, AccountState, RunState, TaskState, Vendor};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +24,10 @@ fn client() -> OauthClient {
         id: CLIENT.to_owned(),
         secret: Some(CLIENT_SECRET.into()),
     }
+}
+
+fn moment(now: Timestamp) -> Moment {
+    Moment::new(now, Duration::from_secs(30))
 }
 
 /// A vendor with an OAuth client of ours.
@@ -122,6 +126,7 @@ async fn invite(scene: &Scene, vendor: Vendor) -> Connect {
         .begin_connect(
             scene.new_account(vendor),
             Some(client()),
+            false,
             random,
             Timestamp::now(),
         )
@@ -197,7 +202,7 @@ async fn account_is_connected_in_the_browser_and_then_used() {
             &scene
                 .stack
                 .accounts()
-                .connect(&account.name, vendor, Timestamp::now())
+                .connect(&account.name, vendor, &moment(Timestamp::now()))
                 .await
                 .unwrap(),
         );
@@ -226,10 +231,15 @@ async fn answer_that_comes_twice_or_from_elsewhere_connects_nothing() {
     let connect = invite(&scene, Vendor::Zendesk).await;
     let mut owner = Browser::new();
     let back = owner.agree(&connect).await;
+    let mut late = Browser::new();
+    let late_back = late.agree(&connect).await;
     // Somebody else is made to open the owner's answer, with and without having begun something of their own.
     let mut other = Browser::new();
     assert_eq!(other.open(&back).await.status, 403);
     other.open(&connect.url).await;
+    // Not even with a cookie of the right name.
+    let cookie = owner.cookies[0].split_once('=').unwrap().0.to_owned();
+    other.cookies.push(format!("{cookie}={}", "0".repeat(64)));
     let stolen = other.open(&back).await;
     assert_eq!(stolen.status, 403, "{}", stolen.text);
     // An answer that nobody waits for.
@@ -242,10 +252,13 @@ async fn answer_that_comes_twice_or_from_elsewhere_connects_nothing() {
     // The owner is not disturbed by all that; the second time there is nothing left to take.
     let shown = owner.open(&back).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
+    // Another one who began with the same invitation comes too late.
+    let late = late.open(&late_back).await;
+    assert_eq!(late.status, 404, "{}", late.text);
     let replayed = owner.open(&back).await;
     assert_eq!(replayed.status, 400, "{}", replayed.text);
     let counts = control.token_requests().await.unwrap();
-    assert_eq!(counts["authorization_code"].succeeded, 1);
+    assert_eq!(counts["authorization_code"].succeeded, 2);
     assert_eq!(counts["authorization_code"].refused, 0);
     // Saying no at the vendor's leaves what works alone.
     control.deny(true).await.unwrap();
@@ -278,7 +291,7 @@ async fn ten_functions_renew_rotating_tokens_with_one_call() {
         let mut put_off = 0;
         loop {
             match accounts
-                .connect(&name, Vendor::Zendesk, Timestamp::now() + later)
+                .connect(&name, Vendor::Zendesk, &moment(Timestamp::now() + later))
                 .await
             {
                 Ok(connected) => return (access(&connected), put_off),
@@ -298,7 +311,7 @@ async fn ten_functions_renew_rotating_tokens_with_one_call() {
     );
     // A warm function asks nobody.
     let connected = functions[3]
-        .connect(&name, Vendor::Zendesk, Timestamp::now() + later)
+        .connect(&name, Vendor::Zendesk, &moment(Timestamp::now() + later))
         .await;
     assert_eq!(access(&connected.unwrap()), ready[0].0);
     assert_eq!(refreshes(&scene.zendesk).await, (1, 0));
@@ -310,7 +323,7 @@ async fn ten_functions_renew_rotating_tokens_with_one_call() {
         .await
         .unwrap();
     let next = scene.stack.accounts();
-    next.connect(&name, Vendor::Zendesk, Timestamp::now() + later)
+    next.connect(&name, Vendor::Zendesk, &moment(Timestamp::now() + later))
         .await
         .unwrap();
     assert_eq!(refreshes(&scene.zendesk).await, (2, 0));
@@ -387,7 +400,7 @@ async fn lost_grant_is_told_and_tasks_go_on_after_reconnecting() {
     let asked = refreshes(&scene.zendesk).await;
     let other = scene.stack.accounts();
     let error = other
-        .connect(&name, Vendor::Zendesk, Timestamp::now())
+        .connect(&name, Vendor::Zendesk, &moment(Timestamp::now()))
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Reconnect { .. }), "{error}");
@@ -401,6 +414,7 @@ async fn lost_grant_is_told_and_tasks_go_on_after_reconnecting() {
         .begin_connect(
             scene.new_account(Vendor::Zendesk),
             None,
+            false,
             startup::random().unwrap(),
             Timestamp::now(),
         )
@@ -432,7 +446,7 @@ async fn renewal_whose_answer_is_lost_ends_in_reconnect_and_not_in_a_loop() {
     scene.zendesk.add_faults(&[fault]).await.unwrap();
     let first = scene.stack.accounts();
     let error = first
-        .connect(&name, Vendor::Zendesk, now)
+        .connect(&name, Vendor::Zendesk, &moment(now))
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Renewal { .. }), "{error}");
@@ -442,13 +456,13 @@ async fn renewal_whose_answer_is_lost_ends_in_reconnect_and_not_in_a_loop() {
     );
     let second = scene.stack.accounts();
     let error = second
-        .connect(&name, Vendor::Zendesk, now)
+        .connect(&name, Vendor::Zendesk, &moment(now))
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Reconnect { .. }), "{error}");
     let asked = refreshes(&scene.zendesk).await;
     first
-        .connect(&name, Vendor::Zendesk, now)
+        .connect(&name, Vendor::Zendesk, &moment(now))
         .await
         .unwrap_err();
     assert_eq!(refreshes(&scene.zendesk).await, asked);
@@ -471,7 +485,8 @@ async fn renewal_is_stored_although_its_attempt_is_broken_off() {
     let fault = Fault::new(Action::Delay { ms: 1_500 }).on(refresh);
     scene.zendesk.add_faults(&[fault]).await.unwrap();
     let accounts = scene.stack.accounts();
-    let attempt = accounts.connect(&name, Vendor::Zendesk, now);
+    let at = moment(now);
+    let attempt = accounts.connect(&name, Vendor::Zendesk, &at);
     assert!(
         tokio::time::timeout(Duration::from_millis(700), attempt)
             .await
@@ -479,12 +494,65 @@ async fn renewal_is_stored_although_its_attempt_is_broken_off() {
     );
     let token = eventually("the renewal is stored", LONG, async || {
         let other = scene.stack.accounts();
-        other.connect(&name, Vendor::Zendesk, now).await.ok()
+        other.connect(&name, Vendor::Zendesk, &moment(now)).await.ok()
     })
     .await;
     assert_eq!(refreshes(&scene.zendesk).await, (1, 0));
-    let again = accounts.connect(&name, Vendor::Zendesk, now).await.unwrap();
+    let again = accounts.connect(&name, Vendor::Zendesk, &moment(now)).await.unwrap();
     assert_eq!(access(&again), access(&token));
+}
+
+#[tokio::test]
+async fn what_is_put_while_tokens_are_renewed_is_not_overwritten() {
+    let scene = connected("put-renew", Vendor::Zendesk).await;
+    let name = scene.account(Vendor::Zendesk);
+    let now = Timestamp::now() + SignedDuration::from_hours(2);
+    scene
+        .zendesk
+        .advance_clock(Duration::from_hours(2))
+        .await
+        .unwrap();
+    let refresh = Match {
+        path_contains: Some("/oauth/tokens".to_owned()),
+        ..Match::method("POST")
+    };
+    let fault = Fault::new(Action::Delay { ms: 1_500 }).on(refresh);
+    scene.zendesk.add_faults(&[fault]).await.unwrap();
+    let renewing = scene.stack.accounts();
+    let at = moment(now);
+    let renewal = renewing.connect(&name, Vendor::Zendesk, &at);
+    let put = async {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let credential = Credential::Bearer {
+            token: "put meanwhile".into(),
+        };
+        let accounts = scene.stack.accounts();
+        let mut tries = 0;
+        loop {
+            match accounts
+                .put(scene.new_account(Vendor::Zendesk), &credential, now)
+                .await
+            {
+                Ok(_) => return tries,
+                Err(Error::Busy(_)) => tries += 1,
+                Err(other) => panic!("{other}"),
+            }
+            assert!(tries < 100, "the right to put never comes");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let (renewed, tries) = futures_util::future::join(renewal, put).await;
+    renewed.unwrap();
+    assert!(tries > 0, "the two did not meet");
+    let stored = scene.stack.accounts();
+    let stored = stored
+        .connect(&name, Vendor::Zendesk, &moment(now))
+        .await
+        .unwrap();
+    assert!(
+        matches!(&stored.credential, Credential::Bearer { token } if token.expose_secret() == "put meanwhile"),
+        "{stored:?}"
+    );
 }
 
 #[tokio::test]
