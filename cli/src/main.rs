@@ -34,15 +34,9 @@ use crate::stack::Target;
 #[derive(Debug, Parser)]
 #[command(name = "closedloop", version)]
 struct Cli {
-    /// The stack to work with
-    #[arg(
-        long,
-        global = true,
-        env = "CLOSEDLOOP_STACK",
-        default_value = "closedloop",
-        value_name = "NAME"
-    )]
-    stack: String,
+    /// The stack to work with, with AWS credentials [env: `CLOSEDLOOP_STACK`] [default: closedloop]
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "api")]
+    stack: Option<String>,
     /// The address of the stack's API, to be called with the token in `CLOSEDLOOP_TOKEN` instead of AWS credentials
     #[arg(long, global = true, value_name = "URL")]
     api: Option<String>,
@@ -73,7 +67,8 @@ fn run(cli: &Cli) -> anyhow::Result<Ending> {
         .build()
         .context("the asynchronous runtime could not be started")?;
     let target = Target::choose(
-        &cli.stack,
+        cli.stack.clone(),
+        startup::variable("CLOSEDLOOP_STACK"),
         cli.api.clone(),
         startup::variable("CLOSEDLOOP_API_URL"),
         startup::variable("CLOSEDLOOP_TOKEN"),
@@ -108,7 +103,7 @@ mod tests {
         ] {
             let cli = Cli::try_parse_from(arguments).unwrap();
             assert!(cli.json);
-            assert_eq!(cli.stack, "demo");
+            assert_eq!(cli.stack.as_deref(), Some("demo"));
         }
     }
 

@@ -32,13 +32,19 @@ pub(crate) enum Target {
 
 impl Target {
     /// Chooses the way: over the API when its address and a token are known, else with AWS credentials.
-    /// `api` is the address that was asked for, `known` one that merely happens to be known.
+    /// `stack` and `api` are what was asked for, `known_stack` and `known` what merely happens to be known: whoever names a
+    /// stack gets that one.
     pub(crate) fn choose(
-        stack: &str,
+        stack: Option<String>,
+        known_stack: Option<String>,
         api: Option<String>,
         known: Option<String>,
         token: Option<String>,
     ) -> Result<Self, Error> {
+        if let Some(stack) = &stack {
+            return Ok(Self::aws(stack));
+        }
+        let stack = known_stack.as_deref().unwrap_or("closedloop");
         match (api, token) {
             (Some(url), None) => Err(Error::NoToken(url)),
             (None, None) => Ok(Self::aws(stack)),
@@ -485,7 +491,16 @@ mod tests {
             (text("named"), None, text("t"), Some("named")),
             (text("named"), text("known"), None, None),
         ] {
-            let chosen = Target::choose("demo", api, known, token);
+            // Whoever names a stack gets that one, whatever else is known.
+            let named = Target::choose(
+                text("demo"),
+                text("other"),
+                None,
+                known.clone(),
+                token.clone(),
+            );
+            assert!(matches!(named, Ok(Target::Aws { stack }) if stack == "demo"));
+            let chosen = Target::choose(None, text("demo"), api, known, token);
             let way = match &chosen {
                 Ok(Target::Aws { .. }) => Some("aws"),
                 Ok(Target::Api { url, .. }) => Some(url.as_str()),

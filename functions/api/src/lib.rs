@@ -155,6 +155,7 @@ async fn answer(
         caller,
         moment,
     };
+    route.check_preconditions(&input.request.headers)?;
     route.take(Arc::clone(deps), input).await
 }
 

@@ -154,6 +154,16 @@ impl Problem {
         Self::new("body-unreadable", "Unreadable body", 400, detail)
     }
 
+    /// A header states a condition that cannot be heeded.
+    pub fn precondition(detail: impl Into<String>) -> Self {
+        Self::new(
+            "precondition-unheeded",
+            "Precondition not heeded",
+            400,
+            detail,
+        )
+    }
+
     /// The body is JSON of another shape.
     pub fn body(path: String, problem: String) -> Self {
         Self::new(

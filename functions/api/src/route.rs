@@ -455,6 +455,29 @@ impl Route {
         self
     }
 
+    /// Checks that the request states no precondition that would not be heeded: whoever states one relies on it.
+    ///
+    /// # Errors
+    /// The header at fault.
+    pub fn check_preconditions(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        for name in [http::header::IF_MATCH, http::header::IF_NONE_MATCH] {
+            let Some(value) = headers.get(&name) else {
+                continue;
+            };
+            let heeded = match self.preconditions {
+                Preconditions::None => false,
+                Preconditions::Revision => name == http::header::IF_MATCH,
+                Preconditions::RevisionOrAbsence => true,
+            };
+            if !heeded || value.to_str().is_err() {
+                return Err(Problem::precondition(format!(
+                    "the header {name} cannot be heeded here: leave it out"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Heeds these headers.
     #[must_use]
     pub fn heeds(mut self, preconditions: Preconditions) -> Self {

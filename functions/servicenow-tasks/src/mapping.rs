@@ -224,16 +224,15 @@ pub(crate) fn appends(fields: &BTreeMap<Column, String>) -> bool {
     fields.keys().any(is_journal)
 }
 
-/// The columns without the texts that have been appended since then.
-pub(crate) fn not_yet_appended(
-    mut fields: BTreeMap<Column, String>,
+/// Whether one of the texts that the write appends is in the journal.
+pub(crate) fn was_appended(
+    fields: &BTreeMap<Column, String>,
     journal: &Journal,
     since: Timestamp,
-) -> BTreeMap<Column, String> {
-    fields.retain(|column, text| {
-        !is_journal(column) || !journal.contains(column.as_str(), text, since)
-    });
+) -> bool {
     fields
+        .iter()
+        .any(|(column, text)| is_journal(column) && journal.contains(column.as_str(), text, since))
 }
 
 /// The body of a write, as the run keeps it.

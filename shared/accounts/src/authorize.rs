@@ -192,10 +192,10 @@ impl Accounts {
             (None, None) => return Err(Error::NoClient(name)),
         };
         if !keeps {
-            let client = client.or_else(|| known.map(|known| known.client));
+            // The secret that is stored goes to the instance that it was given for, and to no other.
             let credential = Credential::Oauth(OauthCredential {
                 grant: Grant::AuthorizationCode,
-                client: client.ok_or_else(|| Error::NoClient(name.clone()))?,
+                client: client.ok_or_else(|| Error::NoClientSecret(name.clone()))?,
                 issued: None,
             });
             let account = Account {

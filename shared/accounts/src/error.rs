@@ -128,6 +128,16 @@ pub enum Error {
         "there is an account `{0}` already, or there was one that was renamed since: choose another name"
     )]
     Taken(AccountName),
+    /// The account has another name now. Give up: say which one is meant.
+    #[error(
+        "`{name}` is an old name of the account `{now}`: use that, or choose another name for a new account"
+    )]
+    OldName {
+        /// The name that it had.
+        name: AccountName,
+        /// The name that it has.
+        now: AccountName,
+    },
     /// Somebody changes the account at this moment. Retry.
     #[error(
         "the account `{0}` was changed in between, or its tokens are being renewed at this moment: try again"
@@ -168,6 +178,7 @@ impl Error {
             | Self::Instance(_)
             | Self::NoSecret(_)
             | Self::Taken(_)
+            | Self::OldName { .. }
             | Self::NoClient(_)
             | Self::NoClientSecret(_)
             | Self::NoPublicUrl

@@ -119,6 +119,7 @@ impl Accounts {
     /// [`Error::Unknown`]; else retry: doing it twice changes nothing more.
     pub async fn delete(&self, name: &AccountName) -> Result<(), Error> {
         let account = self.get(name).await?;
+        check_present_name(&account, name)?;
         // The row goes last: without it nobody would know of a secret that is left.
         self.inner.secrets.delete(&account).await?;
         self.inner
@@ -155,6 +156,9 @@ impl Accounts {
             Err(error) => return Err(error),
         };
         let instance = base.label().to_owned();
+        if let Some(before) = &before {
+            check_present_name(before, &new.name)?;
+        }
         let account = match &before {
             Some(before) => {
                 check_vendor(before, new.vendor)?;
@@ -224,4 +228,15 @@ impl Accounts {
         inner.forget(name).await;
         Ok(())
     }
+}
+
+/// Old names lead to an account for those who use it, not for those who change it: they may mean another one.
+fn check_present_name(account: &Account, name: &AccountName) -> Result<(), Error> {
+    if account.name == *name {
+        return Ok(());
+    }
+    Err(Error::OldName {
+        name: name.clone(),
+        now: account.name.clone(),
+    })
 }

@@ -22,8 +22,9 @@ const RENEWAL: Duration = Duration::from_secs(7);
 const LEAST_REMAINING: Duration = Duration::from_secs(20);
 /// After a renewal that did not succeed this process asks no sooner, whatever the number of tasks.
 const PAUSE: SignedDuration = SignedDuration::from_secs(5);
-/// A token that is refused although it is younger is not the vendor's last word on tokens: another one would be refused too.
-const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+/// A vendor that refuses a token which it has just given in place of another would refuse the next one, too: this process asks
+/// for one no sooner.
+const FORCED: SignedDuration = SignedDuration::from_secs(60);
 /// How exact `used_at` is.
 const USED: SignedDuration = SignedDuration::from_hours(1);
 
@@ -94,6 +95,8 @@ pub(crate) struct Cached {
     unsaved: Option<Unsaved>,
     /// Until when the vendor is not asked for tokens again, and what it said last.
     pause: Option<(Timestamp, String)>,
+    /// When another token was last asked for because the vendor refused one that should have been good.
+    forced_at: Option<Timestamp>,
 }
 
 /// What it takes to store tokens later.
@@ -167,18 +170,18 @@ impl Accounts {
             return self.ready(&mut slot, name, stored, moment).await.map(Some);
         }
         check_state(&stored.account)?;
-        let Credential::Oauth(oauth) = &stored.credential else {
+        if !matches!(stored.credential, Credential::Oauth(_)) {
             return Ok(None);
-        };
-        let young = oauth.issued.as_ref().is_some_and(|issued| {
-            let age = moment.now().duration_since(issued.at);
-            age >= SignedDuration::ZERO && age < YOUNG
-        });
-        if young {
+        }
+        let just_forced = slot.as_ref().and_then(|cached| cached.forced_at);
+        if just_forced.is_some_and(|at| moment.now().duration_since(at) < FORCED) {
             return Ok(None);
         }
         let stored = Arc::new(stored);
         let renewed = self.renew(&mut slot, name, &stored, true, moment).await?;
+        if let Some(cached) = &mut *slot {
+            cached.forced_at = Some(moment.now());
+        }
         Ok((!renewed.is_same_as(refused)).then_some(renewed))
     }
 
@@ -412,6 +415,7 @@ impl Inner {
             Some(_) | None => self.secrets.read(&account).await?,
         };
         let pause = cached.and_then(|cached| cached.pause.clone());
+        let forced_at = cached.and_then(|cached| cached.forced_at);
         let connected = Connected {
             account,
             credential,
@@ -419,6 +423,7 @@ impl Inner {
         let connected = keep(slot, connected, moment);
         if let Some(cached) = slot {
             cached.pause = pause;
+            cached.forced_at = forced_at;
         }
         Ok(connected)
     }
@@ -684,6 +689,7 @@ fn keep(slot: &mut Slot, connected: Connected, moment: &Moment) -> Arc<Connected
         row_read_at: moment.now(),
         unsaved: None,
         pause: None,
+        forced_at: None,
     });
     connected
 }

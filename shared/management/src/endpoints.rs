@@ -166,13 +166,12 @@ impl Management {
     /// `NotFound`, `Unavailable`.
     pub async fn delete_endpoint(&self, name: &EndpointName) -> Result<DeletedEndpoint, Error> {
         let endpoint = self.find_endpoint(name).await?;
-        self.endpoint_rows.delete(name).await?;
         let mut secret_kept_for = None;
         if let Some(secret) = endpoint.secret_name() {
             let others = self.endpoint_rows.list().await?;
             secret_kept_for = others
                 .into_iter()
-                .find(|other| other.secret_name() == Some(secret))
+                .find(|other| other.name != *name && other.secret_name() == Some(secret))
                 .map(|other| other.name);
             if secret_kept_for.is_none() {
                 self.secrets
@@ -180,6 +179,8 @@ impl Management {
                     .await?;
             }
         }
+        // The row goes last: without it nobody would know of a secret that is left.
+        self.endpoint_rows.delete(name).await?;
         Ok(DeletedEndpoint { secret_kept_for })
     }
 

@@ -301,6 +301,7 @@ fn of_account(error: &::accounts::Error) -> ErrorKind {
         | Account::NotConnected(_)
         | Account::Reconnect { .. }
         | Account::Taken(_)
+        | Account::OldName { .. }
         | Account::Busy(_) => ErrorKind::Conflict,
         Account::Refreshing { .. }
         | Account::Interrupted(_)

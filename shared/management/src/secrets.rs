@@ -92,7 +92,8 @@ impl EndpointSecret {
         }
         Self {
             current,
-            previous: Some(self.current),
+            // Changing it twice in a row keeps what senders use: nobody may have seen the one in between.
+            previous: self.previous.or(Some(self.current)),
         }
     }
 

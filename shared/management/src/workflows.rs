@@ -82,7 +82,7 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// Reads the headers `If-Match` (a revision as in [`etag`], or `*`) and `If-None-Match` (`*`).
+    /// Reads the headers `If-Match` (a revision as in [`etag`]) and `If-None-Match` (`*`).
     ///
     /// Source: [RFC 9110, 13.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1)
     ///
@@ -93,7 +93,7 @@ impl Expected {
         if_none_match: Option<&str>,
     ) -> Result<Self, Error> {
         match (if_match.map(str::trim), if_none_match.map(str::trim)) {
-            (None | Some("*"), None) => Ok(Self::Any),
+            (None, None) => Ok(Self::Any),
             (None, Some("*")) => Ok(Self::Absent),
             (Some(tag), None) => tag
                 .strip_prefix('"')
@@ -451,7 +451,7 @@ mod tests {
     fn headers_say_which_revision_is_expected() {
         for (if_match, if_none_match, expected) in [
             (None, None, Some(Expected::Any)),
-            (Some("*"), None, Some(Expected::Any)),
+            (Some("*"), None, None),
             (Some(" \"3\" "), None, Some(Expected::Revision(3))),
             (None, Some("*"), Some(Expected::Absent)),
             (Some("3"), None, None),

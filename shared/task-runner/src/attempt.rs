@@ -146,8 +146,7 @@ async fn connect_and_perform<C: Connector>(
             ..refused
         }),
         Ok(Some(connected)) => {
-            // A write may stand before the call that was refused.
-            assignment.look_first = true;
+            assignment.look_first |= may_have_written(&refused.calls);
             let calls = refused.calls;
             let prepend = |later: Vec<VendorCall>| calls.into_iter().chain(later).collect();
             match connector.perform(&assignment, &connected).await {
@@ -168,11 +167,18 @@ async fn connect_and_perform<C: Connector>(
     }
 }
 
-/// What follows when calls were made before credentials were refused: one of them may have written, so the next attempt
-/// looks first, whatever the last failure says of itself.
+/// Whether one of the calls sent something that the vendor did not refuse for its credentials.
+fn may_have_written(calls: &[VendorCall]) -> bool {
+    calls
+        .iter()
+        .any(|call| call.sent.is_some() && call.status != Some(401))
+}
+
+/// What follows when something was written before credentials were refused: the next attempt looks first, whatever the
+/// last failure says of itself.
 fn after_calls(failed: Failed) -> Failed {
     let disposition = match failed.disposition {
-        Disposition::Retry { after } if !failed.calls.is_empty() => {
+        Disposition::Retry { after } if may_have_written(&failed.calls) => {
             Disposition::Reconcile { after }
         }
         other @ (Disposition::Retry { .. }
@@ -269,8 +275,7 @@ pub(crate) fn conclude(
         Disposition::Reconcile { after } => (AttemptOutcome::Reconcile, true, paced(after)),
         Disposition::Wait { every } => (
             AttemptOutcome::Waiting,
-            // A call before the one that was refused may have had its effect.
-            !failed.calls.is_empty(),
+            may_have_written(&failed.calls),
             policy.delay_while_waiting(attempts, elapsed, every, seed),
         ),
         Disposition::GiveUp => {
@@ -469,19 +474,18 @@ mod tests {
                 false,
                 None,
             ),
-            // A call was made before the account turned out to need somebody: look.
             (
                 Disposition::Wait { every: secs(12) },
                 STARTED,
                 AttemptOutcome::Waiting,
-                true,
+                false,
                 Some((9, 12)),
             ),
             (
                 Disposition::Wait { every: secs(12) },
                 spent,
                 over,
-                true,
+                false,
                 None,
             ),
             (Disposition::RETRY, spent, over, false, None),
@@ -680,7 +684,8 @@ mod tests {
         let connector = Scripted::answering([Err(unauthorized()), Ok(done())]);
         let done = connector.make(&task(), &["old", "new"]).await.unwrap();
         assert_eq!(paths(&done.calls), ["/refused", "/x"]);
-        assert_eq!(connector.looked_first(), [false, true]);
+        // A call that was refused has written nothing.
+        assert_eq!(connector.looked_first(), [false, false]);
 
         let connector = Scripted::answering([Err(unauthorized()), Err(unauthorized())]);
         let failed = connector.make(&task(), &["old", "new"]).await.unwrap_err();
@@ -689,7 +694,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_before_a_refusal_are_looked_for_whatever_comes_after() {
+    async fn writes_before_a_refusal_are_looked_for_whatever_comes_after() {
+        let unauthorized = || Failed {
+            calls: vec![
+                call("/wrote", Some(json!({}))),
+                VendorCall {
+                    status: Some(401),
+                    ..call("/refused", Some(json!({})))
+                },
+            ],
+            ..unauthorized()
+        };
+        let connector = Scripted::answering([Err(unauthorized()), Ok(done())]);
+        connector.make(&task(), &["old", "new"]).await.unwrap();
+        assert_eq!(connector.looked_first(), [false, true]);
         // The account cannot be read again, so that nothing of the second look is a call.
         let connector = Scripted::answering([Err(unauthorized())]);
         let unread = connector.make(&task(), &["old"]).await.unwrap_err();
@@ -697,7 +715,7 @@ mod tests {
         let connector = Scripted::answering([Err(unauthorized()), Err(failed(Disposition::RETRY))]);
         let again = connector.make(&task(), &["old", "new"]).await.unwrap_err();
         for failed in [unread, again] {
-            assert_eq!(failed.calls[0].path, "/refused");
+            assert_eq!(failed.calls[0].path, "/wrote");
             assert_eq!(failed.disposition, Disposition::RECONCILE);
         }
     }

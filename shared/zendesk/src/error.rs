@@ -227,7 +227,11 @@ impl Error {
     pub(crate) fn is_absent(&self) -> bool {
         match &self.kind {
             ErrorKind::Refused { status, words, .. } => {
-                *status == 404 && !words.is_code(NO_ENDPOINT) && !words.mention(NO_ACCOUNT)
+                // A gateway's page says nothing about what the account has.
+                *status == 404
+                    && words.code.is_some()
+                    && !words.is_code(NO_ENDPOINT)
+                    && !words.mention(NO_ACCOUNT)
             }
             ErrorKind::Input(_)
             | ErrorKind::Token(_)

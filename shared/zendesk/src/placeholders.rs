@@ -6,7 +6,8 @@ const WORD_JOINER: char = '\u{2060}';
 /// Keeps `{{...}}` and `{%...%}` in a text from being taken for placeholders. Zendesk fills in the ones that
 /// it knows and deletes the others, so a respondent could read ticket data or lose words.
 ///
-/// An invisible word joiner parts the opening signs. The documented escape, backslashes, was not found
+/// An invisible word joiner parts the opening signs, and a brace from a tag behind it: Zendesk strips HTML, and what stood
+/// around it would become neighbours. The documented escape, backslashes, was not found
 /// described well enough to say how many are to be sent; without two neighbouring signs there is nothing to
 /// escape. Doing it twice changes nothing more.
 ///
@@ -16,7 +17,11 @@ pub fn neutralise_placeholders(text: &str) -> String {
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
         safe.push(character);
-        if character == '{' && rest.peek().is_some_and(|next| matches!(next, '{' | '%')) {
+        if character == '{'
+            && rest
+                .peek()
+                .is_some_and(|next| matches!(next, '{' | '%' | '<'))
+        {
             safe.push(WORD_JOINER);
         }
     }
@@ -32,6 +37,7 @@ mod tests {
         for (text, expected) in [
             ("", ""),
             ("a {b} c %}", "a {b} c %}"),
+            ("{<b></b>{x}}", "{\u{2060}<b></b>{x}}"),
             ("see {{ticket.id}}.", "see {\u{2060}{ticket.id}}."),
             ("{{{y}}}", "{\u{2060}{\u{2060}{y}}}"),
             ("{% if x %}", "{\u{2060}% if x %}"),

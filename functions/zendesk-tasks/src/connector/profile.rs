@@ -9,6 +9,8 @@ use crate::mapping::profile::{self, ToWrite};
 
 const EXISTED: &str = "the profile was there already (perhaps from an earlier attempt): what was sent has been merged into it, and nothing of it was lost";
 
+const REPLACED: &str = "somebody else created the profile at the same moment, and Zendesk put what was sent in its place: look whether something is missing";
+
 /// Zendesk's own create replaces a profile that it finds, with all that is known about a returning customer. So this
 /// looks first, and adds to what is there.
 pub(super) async fn create(
@@ -18,10 +20,14 @@ pub(super) async fn create(
     let result = session.client.get_profile(key).await;
     let Some(found) = session.calls.read(result.map_err(failed))? else {
         let result = session.client.put_profile(key, content).await;
+        let replaced = matches!(&result, Ok(answer) if answer.call.status == Some(200));
         let profile = session
             .calls
             .wrote(result.map_err(failed), content.body())?;
-        let warnings = profile::warnings(content, &profile);
+        let mut warnings = profile::warnings(content, &profile);
+        if replaced {
+            warnings.push(REPLACED.to_owned());
+        }
         return Ok(done(session, &profile, warnings));
     };
     let profile = match content.patch() {
