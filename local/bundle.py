@@ -330,6 +330,8 @@ Up after {time.monotonic() - STARTED:.0f} s. It stays up until you press Ctrl-C.
          -H 'authorization: Bearer demo-secret-not-for-production' --data @events/survey-response.json
 
     closedloop runs list
+    closedloop accounts verify zendesk-support
+    closedloop tokens create me --role admin     # for the management API: $CLOSEDLOOP_API_URL/v1/openapi.json
     closedloop events send events/review.json --endpoint demo-reviews --follow
     curl -s "$SANDBOX_URL/_sandbox/zendesk/acme/records?table=tickets"
     curl -s "$SANDBOX_URL/_sandbox/servicenow/dev12345/records?table=incident"

@@ -494,11 +494,17 @@ async fn renewal_is_stored_although_its_attempt_is_broken_off() {
     );
     let token = eventually("the renewal is stored", LONG, async || {
         let other = scene.stack.accounts();
-        other.connect(&name, Vendor::Zendesk, &moment(now)).await.ok()
+        other
+            .connect(&name, Vendor::Zendesk, &moment(now))
+            .await
+            .ok()
     })
     .await;
     assert_eq!(refreshes(&scene.zendesk).await, (1, 0));
-    let again = accounts.connect(&name, Vendor::Zendesk, &moment(now)).await.unwrap();
+    let again = accounts
+        .connect(&name, Vendor::Zendesk, &moment(now))
+        .await
+        .unwrap();
     assert_eq!(access(&again), access(&token));
 }
 

@@ -33,7 +33,7 @@ async fn closedloop_with(arguments: &[&str], input: &str) -> (bool, String) {
     (output.status.success(), text)
 }
 
-fn write(scene: &Scene, name: &str, text: &str) -> String {
+pub(crate) fn write(scene: &Scene, name: &str, text: &str) -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&scene.id);
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);

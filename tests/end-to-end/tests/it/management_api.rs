@@ -28,7 +28,10 @@ async fn token(stack: &Stack, roles: &[Role]) -> (access::TokenId, String) {
         expires_at: now + SignedDuration::from_hours(1),
     };
     let random = startup::random::<{ access::RANDOM_BYTES }>().unwrap();
-    let created = tokens(stack).create(new, "end to end", &random, now).await.unwrap();
+    let created = tokens(stack)
+        .create(new, "end to end", &random, now)
+        .await
+        .unwrap();
     let secret = created.secret.expose_secret().to_owned();
     (created.token.id, secret)
 }
@@ -46,7 +49,9 @@ async fn ask(
         request = request.header("authorization", format!("Bearer {token}"));
     }
     if let Some(body) = body {
-        request = request.header("content-type", "application/json").body(body.to_string());
+        request = request
+            .header("content-type", "application/json")
+            .body(body.to_string());
     }
     let response = request.send().await.unwrap();
     let status = response.status().as_u16();
@@ -103,18 +108,37 @@ async fn command_line_needs_a_token_and_no_aws_credentials() {
         assert!(good, "{arguments:?}: {output}");
         output
     };
-    assert!(run(&["workflows", "apply", &file]).await.contains("created"));
-    assert!(run(&["workflows", "apply", &file]).await.contains("unchanged"));
+    assert!(
+        run(&["workflows", "apply", &file])
+            .await
+            .contains("created")
+    );
+    assert!(
+        run(&["workflows", "apply", &file])
+            .await
+            .contains("unchanged")
+    );
     assert!(run(&["workflows", "list"]).await.contains(&id));
     let workflow = domain::WorkflowId::parse(&id).unwrap();
-    let (finished, _) = scene.send_and_end(&json!({"id": "1", "text": "x"}), &workflow).await;
-    assert!(run(&["runs", "list", "--workflow", &id]).await.contains(finished.id.as_str()));
+    let (finished, _) = scene
+        .send_and_end(&json!({"id": "1", "text": "x"}), &workflow)
+        .await;
+    assert!(
+        run(&["runs", "list", "--workflow", &id])
+            .await
+            .contains(finished.id.as_str())
+    );
     let shown = run(&["runs", "show", finished.id.as_str()]).await;
     assert!(shown.contains("/agent/tickets/"), "{shown}");
-    assert!(run(&["accounts", "verify", account.as_str()]).await.contains("read tickets"));
+    assert!(
+        run(&["accounts", "verify", account.as_str()])
+            .await
+            .contains("read tickets")
+    );
     assert!(run(&["accounts", "list"]).await.contains(account.as_str()));
     // Nobody deletes what is in use by accident.
-    let (good, output) = closedloop(&scene, &admin, &["accounts", "delete", account.as_str()]).await;
+    let (good, output) =
+        closedloop(&scene, &admin, &["accounts", "delete", account.as_str()]).await;
     assert!(!good && output.contains(&id), "{output}");
     run(&["workflows", "delete", &id]).await;
     run(&["accounts", "delete", account.as_str()]).await;
@@ -132,7 +156,12 @@ async fn callers_are_told_apart_and_shut_out() {
     let account = format!("/v1/accounts/{}", scene.account(Vendor::Zendesk));
     for (caller, method, path, status) in [
         (None, Method::GET, "/v1/runs", 401),
-        (Some("clt_0123456789abcdef_made-up"), Method::GET, "/v1/runs", 401),
+        (
+            Some("clt_0123456789abcdef_made-up"),
+            Method::GET,
+            "/v1/runs",
+            401,
+        ),
         (Some(itil.as_str()), Method::GET, "/v1/runs", 403),
         (Some(&itil), Method::GET, "/v1/me", 200),
         (Some(&operator), Method::GET, "/v1/runs", 200),
@@ -159,7 +188,10 @@ async fn callers_are_told_apart_and_shut_out() {
     let (status, _, problem) = ask(&scene, Some(&admin), Method::PUT, &account, Some(body)).await;
     assert_eq!(status, 422, "{problem}");
     assert!(problem.to_string().contains("credentials"), "{problem}");
-    let revoked = tokens(&scene.stack).revoke(&id, Timestamp::now()).await.unwrap();
+    let revoked = tokens(&scene.stack)
+        .revoke(&id, Timestamp::now())
+        .await
+        .unwrap();
     assert!(revoked.is_some());
     let (status, ..) = ask(&scene, Some(&admin), Method::GET, "/v1/me", None).await;
     assert_eq!(status, 401);
@@ -178,11 +210,15 @@ async fn api_answers_as_its_document_says() {
         .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance,unsupported_method"])
         // It would revoke its own token.
         .args(["--exclude-operation-id", "revokeToken"])
-        .args(["--generation-deterministic", "--generation-database", "none", "--no-color", "--request-timeout", "30"])
+        .args(["--generation-deterministic", "--no-color", "--request-timeout", "30"])
         .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .output()
         .await
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
