@@ -162,6 +162,16 @@ fn access(connected: &Connected) -> String {
         .to_owned()
 }
 
+/// The next request for tokens meets this.
+async fn strike_token_endpoint(scene: &Scene, action: Action) {
+    let requests = Match {
+        path_contains: Some("/oauth/tokens".to_owned()),
+        ..Match::method("POST")
+    };
+    let fault = Fault::new(action).on(requests);
+    scene.zendesk.add_faults(&[fault]).await.unwrap();
+}
+
 async fn refreshes(vendor: &InstanceControl) -> (u64, u64) {
     let counts = vendor.token_requests().await.unwrap();
     let count = counts.get("refresh_token").copied().unwrap_or_default();
@@ -438,12 +448,7 @@ async fn renewal_whose_answer_is_lost_ends_in_reconnect_and_not_in_a_loop() {
         .advance_clock(Duration::from_hours(2))
         .await
         .unwrap();
-    let refresh = Match {
-        path_contains: Some("/oauth/tokens".to_owned()),
-        ..Match::method("POST")
-    };
-    let fault = Fault::new(Action::LoseAnswer).on(refresh);
-    scene.zendesk.add_faults(&[fault]).await.unwrap();
+    strike_token_endpoint(&scene, Action::LoseAnswer).await;
     let first = scene.stack.accounts();
     let error = first
         .connect(&name, Vendor::Zendesk, &moment(now))
@@ -478,12 +483,7 @@ async fn renewal_is_stored_although_its_attempt_is_broken_off() {
         .advance_clock(Duration::from_hours(2))
         .await
         .unwrap();
-    let refresh = Match {
-        path_contains: Some("/oauth/tokens".to_owned()),
-        ..Match::method("POST")
-    };
-    let fault = Fault::new(Action::Delay { ms: 1_500 }).on(refresh);
-    scene.zendesk.add_faults(&[fault]).await.unwrap();
+    strike_token_endpoint(&scene, Action::Delay { ms: 1_500 }).await;
     let accounts = scene.stack.accounts();
     let at = moment(now);
     let attempt = accounts.connect(&name, Vendor::Zendesk, &at);
@@ -518,12 +518,7 @@ async fn what_is_put_while_tokens_are_renewed_is_not_overwritten() {
         .advance_clock(Duration::from_hours(2))
         .await
         .unwrap();
-    let refresh = Match {
-        path_contains: Some("/oauth/tokens".to_owned()),
-        ..Match::method("POST")
-    };
-    let fault = Fault::new(Action::Delay { ms: 1_500 }).on(refresh);
-    scene.zendesk.add_faults(&[fault]).await.unwrap();
+    strike_token_endpoint(&scene, Action::Delay { ms: 1_500 }).await;
     let renewing = scene.stack.accounts();
     let at = moment(now);
     let renewal = renewing.connect(&name, Vendor::Zendesk, &at);
