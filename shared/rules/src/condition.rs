@@ -3,12 +3,14 @@
 mod check;
 mod comparison;
 mod decimal;
+mod expression;
 mod field;
 mod instant;
+mod members;
 mod operator;
 mod schema;
-
 mod trace;
+mod truth;
 
 use std::fmt;
 
@@ -17,9 +19,14 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use self::comparison::Comparison;
+use self::comparison::{Comparison, parse_field};
+use self::expression::{Expression, PreparedEvent};
+use self::field::Root;
+pub use self::members::Quantifier;
+use self::members::{Allowance, ListMembers};
 pub use self::operator::Operator;
-pub use self::trace::{Note, Trace};
+pub use self::trace::{MemberTrace, Note, Seen, Trace};
+pub use self::truth::Truth;
 
 /// How deep groups and comparisons may nest; a lone comparison has depth 1.
 pub const MAX_DEPTH: usize = 16;
@@ -32,6 +39,16 @@ pub const MAX_OPERAND_CHARACTERS: usize = 1_000;
 /// How many members an operand that is a list may have.
 pub const MAX_LIST_MEMBERS: usize = 200;
 
+/// How many of the comparisons may be an `expression`.
+pub const MAX_EXPRESSIONS: usize = 20;
+/// How deep conditions on members may nest in each other.
+pub const MAX_MEMBER_NESTING: usize = 3;
+/// How many members of a list a condition on members looks at.
+pub const MAX_LOOKED_AT_MEMBERS: usize = 1_000;
+/// How many steps all conditions on members of one condition may take; a comparison takes one, or more
+/// where it compares a long text or list.
+pub const MAX_MEMBER_STEPS: u64 = 100_000;
+
 /// A condition on an event, checked when it was parsed; see the crate's documentation.
 ///
 /// Parsing (by [`Condition::parse`] or serde) is the only way in, so a condition is always within its
@@ -39,12 +56,38 @@ pub const MAX_LIST_MEMBERS: usize = 200;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     node: Node,
+    /// How many conditions on members it has that are in no other such condition.
+    lists: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
     Group(Group, Vec<Node>),
-    Comparison(Comparison),
+    Comparison(Box<Comparison>),
+    ListMembers(ListMembers),
+    Expression(Expression),
+}
+
+/// What a condition is evaluated with.
+#[derive(Clone, Copy)]
+struct Scene<'a, 'e> {
+    /// What fields are relative to.
+    root: &'a Value,
+    now: Timestamp,
+    /// How many lists share what the condition may spend on members.
+    lists: usize,
+    /// What the members of the list around this may still take; none when there is no list around it.
+    allowance: Option<&'a Allowance>,
+    /// The event as expressions see it.
+    event: &'a PreparedEvent<'e>,
+}
+
+impl Scene<'_, '_> {
+    /// Whether that many steps may still be taken.
+    fn spend(&self, steps: u64) -> bool {
+        self.allowance
+            .is_none_or(|allowance| allowance.spend(steps))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +100,7 @@ enum Group {
 /// What a condition came to for one event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Whether the condition holds; the same as the trace's own result.
+    /// Whether the condition is known to hold; the same as the trace's own result.
     pub holds: bool,
     /// Why.
     pub trace: Trace,
@@ -78,7 +121,7 @@ pub struct ConditionError {
 pub enum Problem {
     /// A condition is a JSON object, and this is none.
     #[error(
-        "expected an object with `all`, `any` or `none`, or with `field` and an operator; found {found}"
+        "expected an object with `all`, `any` or `none`, with `field` and an operator, or with `expression`; found {found}"
     )]
     NotAnObject {
         /// What stands there.
@@ -112,7 +155,7 @@ pub enum Problem {
         /// What stands there.
         found: String,
         /// Why it is no path.
-        reason: &'static str,
+        reason: String,
     },
     /// A comparison without operator.
     #[error("field `{field}`: expected an operator such as `equals` beside it, found none")]
@@ -161,6 +204,30 @@ pub enum Problem {
     /// More than [`MAX_PATTERNS`] regular expressions.
     #[error("more than {MAX_PATTERNS} `matches` in one condition")]
     TooManyPatterns,
+    /// More than [`MAX_EXPRESSIONS`] expressions.
+    #[error("more than {MAX_EXPRESSIONS} `expression` in one condition")]
+    TooManyExpressions,
+    /// Deeper than [`MAX_MEMBER_NESTING`].
+    #[error("conditions on members nest deeper than {MAX_MEMBER_NESTING} levels")]
+    MembersTooDeep,
+    /// An expression has one key only.
+    #[error("`expression` must be the only key of its object; found also `{other}`")]
+    ExpressionNotAlone {
+        /// Another key.
+        other: String,
+    },
+    /// An expression in a condition on members.
+    #[error(
+        "an expression is about the event and cannot stand in a condition on members; \
+         it has `exists` and `all` of its own"
+    )]
+    ExpressionOnMember,
+    /// An expression that cannot be used.
+    #[error("`expression`: {reason}")]
+    Expression {
+        /// What is wrong with it, and where.
+        reason: String,
+    },
 }
 
 impl Condition {
@@ -168,6 +235,16 @@ impl Condition {
     pub fn always() -> Self {
         Self {
             node: Node::Group(Group::All, Vec::new()),
+            lists: 0,
+        }
+    }
+
+    /// The condition that holds where both do. The limits of [`Condition::parse`] are those of each part.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            node: Node::Group(Group::All, vec![self.node, other.node]),
+            lists: self.lists + other.lists,
         }
     }
 
@@ -178,15 +255,25 @@ impl Condition {
     pub fn parse(source: &Value) -> Result<Self, ConditionError> {
         let mut parser = Parser::default();
         let node = parser.node(source, 1)?;
-        Ok(Self { node })
+        Ok(Self {
+            node,
+            lists: parser.lists,
+        })
     }
 
     /// Compares an event, a CloudEvents object as JSON, with this condition.
     ///
-    /// `now` is what `within_last` and `within_next` are relative to. Every comparison is evaluated, even
+    /// `now` is what `within_last` and its like are relative to. Every comparison is evaluated, even
     /// where an earlier one has decided, so that the trace explains all of them.
     pub fn evaluate(&self, root: &Value, now: Timestamp) -> Evaluation {
-        let trace = self.node.evaluate(root, now);
+        let event = PreparedEvent::of(root, now);
+        let trace = self.node.evaluate(&Scene {
+            root,
+            now,
+            lists: self.lists,
+            allowance: None,
+            event: &event,
+        });
         Evaluation {
             holds: trace.holds(),
             trace,
@@ -223,35 +310,49 @@ impl Serialize for Node {
                 map.end()
             }
             Self::Comparison(comparison) => comparison.serialize(serializer),
+            Self::ListMembers(list) => {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("field", list.field.as_str())?;
+                map.serialize_entry(list.quantifier.name(), list.condition.as_ref())?;
+                map.end()
+            }
+            Self::Expression(expression) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry(EXPRESSION, expression.as_str())?;
+                map.end()
+            }
         }
     }
 }
 
 impl Node {
-    fn evaluate(&self, root: &Value, now: Timestamp) -> Trace {
+    fn evaluate(&self, scene: &Scene<'_, '_>) -> Trace {
         match self {
             Self::Group(group, members) => {
+                scene.spend(1);
                 let members: Vec<Trace> = members
                     .iter()
-                    .map(|member| member.evaluate(root, now))
+                    .map(|member| member.evaluate(scene))
                     .collect();
-                let mut results = members.iter().map(Trace::holds);
+                let results = members.iter().map(Trace::truth);
                 match group {
                     Group::All => Trace::All {
-                        holds: results.all(|holds| holds),
+                        holds: Truth::all(results),
                         members,
                     },
                     Group::Any => Trace::Any {
-                        holds: results.any(|holds| holds),
+                        holds: Truth::any(results),
                         members,
                     },
                     Group::None => Trace::None {
-                        holds: !results.any(|holds| holds),
+                        holds: !Truth::any(results),
                         members,
                     },
                 }
             }
-            Self::Comparison(comparison) => comparison.evaluate(root, now),
+            Self::Comparison(comparison) => comparison.evaluate(scene),
+            Self::ListMembers(list) => list.evaluate(scene),
+            Self::Expression(expression) => expression.evaluate(scene.event),
         }
     }
 }
@@ -271,11 +372,33 @@ impl Group {
 /// Keeps the path from the root for error messages, and counts what the limits are about.
 #[derive(Default)]
 struct Parser {
-    path: Vec<(Group, usize)>,
+    path: Vec<Step>,
     comparisons: usize,
     groups: usize,
     patterns: usize,
+    expressions: usize,
+    lists: usize,
+    /// How many conditions on members are around what is being read.
+    member_nesting: usize,
 }
+
+/// A step from a condition to one within it.
+enum Step {
+    Group(Group, usize),
+    Members(Quantifier),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group, index) => write!(f, "{}[{index}]", group.key()),
+            Self::Members(quantifier) => quantifier.fmt(f),
+        }
+    }
+}
+
+/// The key of an expression.
+const EXPRESSION: &str = "expression";
 
 impl Parser {
     fn node(&mut self, source: &Value, depth: usize) -> Result<Node, ConditionError> {
@@ -286,11 +409,24 @@ impl Parser {
             let found = describe(source);
             return Err(self.error(Problem::NotAnObject { found }));
         };
-        match Group::EVERY
+        if let Some(group) = Group::EVERY
             .into_iter()
             .find(|group| map.contains_key(group.key()))
         {
-            Some(group) => self.group(group, map, depth),
+            return self.group(group, map, depth);
+        }
+        self.comparisons += 1;
+        if self.comparisons > MAX_COMPARISONS {
+            return Err(self.error(Problem::TooMany));
+        }
+        if let Some(source) = map.get(EXPRESSION) {
+            return self.expression(source, map);
+        }
+        let quantifier = Quantifier::EVERY
+            .into_iter()
+            .find(|quantifier| map.contains_key(quantifier.name()));
+        match quantifier {
+            Some(quantifier) => self.list_members(quantifier, map, depth),
             None => self.comparison(map),
         }
     }
@@ -323,7 +459,7 @@ impl Parser {
         }
         let mut nodes = Vec::with_capacity(members.len().min(MAX_COMPARISONS));
         for (index, member) in members.iter().enumerate() {
-            self.path.push((group, index));
+            self.path.push(Step::Group(group, index));
             nodes.push(self.node(member, depth + 1)?);
             self.path.pop();
         }
@@ -331,24 +467,91 @@ impl Parser {
     }
 
     fn comparison(&mut self, map: &Map<String, Value>) -> Result<Node, ConditionError> {
-        self.comparisons += 1;
-        if self.comparisons > MAX_COMPARISONS {
-            return Err(self.error(Problem::TooMany));
-        }
-        let comparison = Comparison::parse(map).map_err(|problem| self.error(problem))?;
+        let comparison =
+            Comparison::parse(map, self.root()).map_err(|problem| self.error(problem))?;
         self.patterns += usize::from(comparison.operator() == Operator::Matches);
         if self.patterns > MAX_PATTERNS {
             return Err(self.error(Problem::TooManyPatterns));
         }
-        Ok(Node::Comparison(comparison))
+        Ok(Node::Comparison(Box::new(comparison)))
+    }
+
+    fn list_members(
+        &mut self,
+        quantifier: Quantifier,
+        map: &Map<String, Value>,
+        depth: usize,
+    ) -> Result<Node, ConditionError> {
+        let Some(source) = map.get("field") else {
+            return Err(self.error(Problem::NoField {
+                operator: quantifier.to_string(),
+            }));
+        };
+        let field = parse_field(source, self.root()).map_err(|problem| self.error(problem))?;
+        let other = map
+            .keys()
+            .find(|key| *key != "field" && *key != quantifier.name());
+        if let Some(other) = other {
+            return Err(self.error(Problem::SeveralOperators {
+                field: field.as_str().to_owned(),
+                first: quantifier.to_string(),
+                second: shorten(other, MAX_QUOTED_CHARACTERS),
+            }));
+        }
+        if self.member_nesting == MAX_MEMBER_NESTING {
+            return Err(self.error(Problem::MembersTooDeep));
+        }
+        if self.member_nesting == 0 {
+            self.lists += 1;
+        }
+        self.member_nesting += 1;
+        self.path.push(Step::Members(quantifier));
+        let nested = map.get(quantifier.name()).unwrap_or(&Value::Null);
+        let condition = Box::new(self.node(nested, depth + 1)?);
+        self.path.pop();
+        self.member_nesting -= 1;
+        Ok(Node::ListMembers(ListMembers {
+            field,
+            quantifier,
+            condition,
+        }))
+    }
+
+    fn expression(
+        &mut self,
+        source: &Value,
+        map: &Map<String, Value>,
+    ) -> Result<Node, ConditionError> {
+        if let Some(other) = map.keys().find(|key| *key != EXPRESSION) {
+            return Err(self.error(Problem::ExpressionNotAlone {
+                other: shorten(other, MAX_QUOTED_CHARACTERS),
+            }));
+        }
+        self.expressions += 1;
+        if self.expressions > MAX_EXPRESSIONS {
+            return Err(self.error(Problem::TooManyExpressions));
+        }
+        if self.member_nesting > 0 {
+            return Err(self.error(Problem::ExpressionOnMember));
+        }
+        let parsed = source
+            .as_str()
+            .ok_or_else(|| format!("expected text, found {}", describe(source)))
+            .and_then(Expression::parse);
+        let expression = parsed.map_err(|reason| self.error(Problem::Expression { reason }))?;
+        Ok(Node::Expression(expression))
+    }
+
+    fn root(&self) -> Root {
+        if self.member_nesting > 0 {
+            Root::Member
+        } else {
+            Root::Event
+        }
     }
 
     fn error(&self, problem: Problem) -> ConditionError {
-        let steps: Vec<String> = self
-            .path
-            .iter()
-            .map(|(group, index)| format!("{}[{index}]", group.key()))
-            .collect();
+        let steps: Vec<String> = self.path.iter().map(Step::to_string).collect();
         ConditionError {
             at: steps.join("."),
             problem,

@@ -1,49 +1,39 @@
 //! Piped text: the strings of a JSON value filled from an event and from earlier tasks' outputs.
 //!
-//! The syntax is Jinja's: `{{ event.data.values.QID1 }}`, `{% if … %} … {% endif %}`,
-//! `{% for answer in event.data.answers %} … {% endfor %}`. Three values are given:
+#![doc = include_str!("../../../docs/piped-text.md")]
 //!
-//! | name | holds |
-//! |---|---|
-//! | `event` | the event, a CloudEvents object: `event.type`, `event.data…` |
-//! | `tasks` | what finished tasks returned: `tasks.incident.output.number`, `tasks["create-ticket"].output` |
-//! | `run` | the run: `run.id` |
+//! # For who calls this
 //!
-//! - A string that is one `{{ expression }}` and nothing else keeps the expression's type: a number
-//!   stays a number, a list a list. Any other template gives text.
-//! - A missing value is empty text, also where it stands alone: null, which clears a field at some
-//!   vendors, is only ever written on purpose. Looking for something inside a missing
-//!   value, looping over it, or filtering it is no error: it stays missing, though `length` is 0,
-//!   filters that make lists make an empty one, and `tojson` makes `null`. Null is the same as missing,
-//!   so `default` replaces both. Calculating with a missing value is an error.
-//! - Within text a list, an object or a boolean is written as JSON.
-//! - What is filled in is never expanded again, and never escaped: the result is a JSON value. For
-//!   HTML there is the filter `escape`, for the query of a URL `urlencode`.
-//! - Object keys are left as they are, and so is a string that holds neither `{{` nor `{%`.
-//! - Filters and tests are those of [minijinja](https://docs.rs/minijinja/3/minijinja/filters/), except
-//!   those that only make text larger, and `truncate(160)`, which keeps at most so many characters and
-//!   ends a shortened text with an ellipsis.
-//! - A template stands for itself: it includes, imports, extends and defines nothing.
-//! - `tasks` is always followed by a task's id, so that [`Template::references`] knows every task that is
-//!   needed.
+//! The context is `{"event": …, "tasks": …, "run": {"id": …}, "now": …, "timezone": …}`; what is not there is
+//! missing, and the time zone is UTC then. [`is_template`] tells what is looked at, [`references`] checks one text
+//! of a definition, [`render_value`] fills a JSON value. Object keys are left as they are.
 //!
-//! The limits below bound time and output. They do not bound the memory that a template takes which
-//! multiplies text on purpose: templates are written by those who may write workflows, never by senders.
+//! The limits bound time, output and memory. A template may keep [`MAX_KEPT_BYTES`]; beside that one tag can
+//! take for a moment [`MAX_JOINS`] times [`MAX_VALUE_BYTES`].
 
+mod budget;
+mod dates;
+mod destination;
 mod engine;
+mod json_path;
+mod pipe;
 mod scan;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
+pub use self::dates::is_time_zone;
+pub use self::destination::Destination;
 use self::engine::{ENGINE, Limited};
+use self::pipe::{Pipe, Surroundings};
 use self::scan::{Scan, scan};
 
 /// How long a template may be, in bytes.
 pub const MAX_TEMPLATE_BYTES: usize = 32 * 1024;
-/// How many tags a template may have.
+/// How many tags and pipes a template may have.
 pub const MAX_TAGS: usize = 500;
 /// How many names, signs and texts one tag may have.
 pub const MAX_TAG_TOKENS: usize = 500;
@@ -54,13 +44,47 @@ pub const MAX_VALUE_DEPTH: usize = 128;
 /// How many steps one template may take; a step is about an operation or an output.
 pub const MAX_STEPS: u64 = 50_000;
 
+/// How large a value inside a template may be, in bytes.
+pub const MAX_VALUE_BYTES: usize = 512 * 1024;
+/// How much the values that a template makes and writes may take together, in bytes.
+pub const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// How often one tag may join or add with `~` and `+`.
+pub const MAX_JOINS: usize = 30;
+/// How large what all pipes of a template give may be together, in bytes.
+pub const MAX_PIPED_BYTES: usize = 1024 * 1024;
+
+/// Which strings of a JSON Schema can be piped text: a regular expression, also for ECMA 262.
+///
+/// It knows every string that [`is_template`] knows, and those that only look like it.
+pub const PATTERN: &str = r"\{[{%]|[$~](\{[a-z]+://|%7[Bb][a-z]+(:|%3[Aa])(/|%2[Ff])(/|%2[Ff]))";
+
 /// A template that was found to be well-formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     source: String,
-    /// The expression that it is, when it is nothing else.
-    expression: Option<String>,
-    references: Vec<String>,
+    destination: Destination,
+    /// As the engine gets it.
+    compiled: String,
+    sole: Sole,
+    pipes: Vec<Pipe>,
+    references: Vec<Reference>,
+}
+
+/// What a template consists of when it is one thing and nothing else: that keeps its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sole {
+    Expression(String),
+    Pipe,
+    None,
+}
+
+/// What a text takes from an earlier task.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// The task's id.
+    pub task: String,
+    /// The member of its output; none where the text does not name one: `tasks.incident.output`.
+    pub output: Option<String>,
 }
 
 /// A template that is not well-formed. Whoever wrote it must correct it; its text quotes the template.
@@ -114,6 +138,51 @@ pub enum Error {
         /// Its name in the template.
         name: String,
     },
+    /// A pipe with a scheme that does not exist.
+    #[error(
+        "line {line}: {pipe}: there is no such scheme; known are {}. To write it literally, put it between {{% raw %}} and {{% endraw %}}",
+        pipe::schemes()
+    )]
+    UnknownScheme {
+        /// Where, counted from 1.
+        line: usize,
+        /// As it was written.
+        pipe: String,
+    },
+    /// A pipe that cannot be read.
+    #[error("line {line}: {message}")]
+    Pipe {
+        /// Where, counted from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A text among a filter's arguments that the filter can never take.
+    #[error("line {line}: {message}")]
+    Argument {
+        /// Where, counted from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// A tag that joins or adds more than [`MAX_JOINS`] times.
+    #[error(
+        "line {line}: a tag has {joins} of the signs `~` and `+`; at most {MAX_JOINS} are allowed"
+    )]
+    TooManyJoins {
+        /// Where the tag begins, counted from 1.
+        line: usize,
+        /// How many.
+        joins: usize,
+    },
+    /// A part of the template language that is left out.
+    #[error("line {line}: a template may not have {what}")]
+    NotAllowed {
+        /// Where, counted from 1.
+        line: usize,
+        /// What, and what to write instead.
+        what: &'static str,
+    },
     /// `tasks` without the id of one.
     #[error(
         "line {line}: `tasks` must be followed by a task's id, as in `tasks.incident` or `tasks[\"create-ticket\"]`"
@@ -148,6 +217,18 @@ pub enum RenderProblem {
     /// More than [`MAX_OUTPUT_BYTES`] bytes.
     #[error("the templates give more than {MAX_OUTPUT_BYTES} bytes of text")]
     OutputTooLarge,
+    /// A value larger than [`MAX_VALUE_BYTES`].
+    #[error("line {line}: a value has more than {MAX_VALUE_BYTES} bytes")]
+    ValueTooLarge {
+        /// Where in the template, counted from 1.
+        line: usize,
+    },
+    /// More than [`MAX_KEPT_BYTES`].
+    #[error("line {line}: the template makes values of more than {MAX_KEPT_BYTES} bytes together")]
+    TooMuchKept {
+        /// Where in the template, counted from 1.
+        line: usize,
+    },
     /// Deeper than [`MAX_VALUE_DEPTH`].
     #[error("values nest deeper than {MAX_VALUE_DEPTH} levels")]
     TooDeep,
@@ -162,56 +243,98 @@ pub enum RenderProblem {
     /// An expression whose result is no JSON value, such as a function.
     #[error("the expression's result is not a JSON value")]
     NotJson,
+    /// A text for [`Destination::Json`] that is not JSON.
+    #[error("{0}")]
+    NotJsonText(String),
+    /// The context names a time zone that does not exist.
+    #[error("there is no time zone {0:?}")]
+    UnknownTimeZone(String),
 }
 
-/// Whether a string is a template at all: whether it holds a tag.
+/// Whether a string is a template at all: whether it holds a tag or a pipe.
 pub fn is_template(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%")
+    text.contains("{{") || text.contains("{%") || pipe::is_in(text)
 }
 
-/// Fills every template in a JSON value from the context, `{"event": …, "tasks": …, "run": …}`.
+/// Fills every template in a JSON value from the context.
+///
+/// `destination` says what the string at a place is for; places are written as in [`RenderError::path`].
 ///
 /// # Errors
 /// The first template that cannot be filled; not retryable.
-pub fn render_value(input: &Value, context: &Value) -> Result<Value, RenderError> {
+pub fn render_value(
+    input: &Value,
+    context: &Value,
+    destination: &dyn Fn(&str) -> Destination,
+) -> Result<Value, RenderError> {
     let mut path = Vec::new();
-    let context = engine::context(context).ok_or_else(|| at(&path, RenderProblem::TooDeep))?;
+    let context = Context::new(context).map_err(|problem| at(&path, problem))?;
     let mut budget = MAX_OUTPUT_BYTES;
-    map_leaves(input, &mut path, &mut |text| {
-        Template::parse(text)?.render_within(&context, &mut budget)
+    map_leaves(input, &mut path, &mut |text, path| {
+        let place = written(path);
+        Template::parse(text, destination(&place))?.render_within(&context, &place, &mut budget)
     })
 }
 
-/// Checks every template in a JSON value and gives the ids of the tasks that they refer to, sorted.
+/// Checks every template in a JSON value and tells what they take from tasks, sorted.
 ///
 /// # Errors
 /// The first template that is not well-formed; not retryable.
-pub fn references_in_value(input: &Value) -> Result<Vec<String>, RenderError> {
-    let mut ids = BTreeSet::new();
-    map_leaves(input, &mut Vec::new(), &mut |text| {
-        ids.extend(Template::parse(text)?.references);
+pub fn references_in_value(
+    input: &Value,
+    destination: &dyn Fn(&str) -> Destination,
+) -> Result<Vec<Reference>, RenderError> {
+    let mut references = BTreeSet::new();
+    map_leaves(input, &mut Vec::new(), &mut |text, path| {
+        references.extend(Template::parse(text, destination(&written(path)))?.references);
         Ok(Value::Null)
     })?;
-    Ok(ids.into_iter().collect())
+    Ok(references.into_iter().collect())
 }
 
-/// The ids of the tasks that a text refers to, sorted; none for a text that is no template.
+/// Checks a text, and tells what it takes from tasks, sorted; nothing when it is no template.
 ///
 /// # Errors
 /// When it is a template and not well-formed; not retryable.
-pub fn references(text: &str) -> Result<Vec<String>, Error> {
+pub fn references(text: &str, destination: Destination) -> Result<Vec<Reference>, Error> {
     if !is_template(text) {
         return Ok(Vec::new());
     }
-    Template::parse(text).map(|template| template.references)
+    Template::parse(text, destination).map(|template| template.references)
+}
+
+/// What templates are filled from, as the engine and as pipes need it.
+struct Context<'a> {
+    json: &'a Value,
+    values: minijinja::Value,
+    now: Option<jiff::Timestamp>,
+    zone: TimeZone,
+}
+
+impl<'a> Context<'a> {
+    fn new(json: &'a Value) -> Result<Self, RenderProblem> {
+        let text = |name: &str| json.get(name).and_then(Value::as_str);
+        let zone = match text(dates::ZONE) {
+            None => TimeZone::UTC,
+            Some(name) => {
+                TimeZone::get(name).map_err(|_| RenderProblem::UnknownTimeZone(name.to_owned()))?
+            }
+        };
+        Ok(Self {
+            json,
+            values: engine::context(json).ok_or(RenderProblem::TooDeep)?,
+            now: text("now").and_then(|now| now.parse().ok()),
+            zone,
+        })
+    }
 }
 
 impl Template {
-    /// Reads a template. A text without tags is one too, and gives itself.
+    /// Reads a template. A text without tags and pipes is one too, and gives itself.
     ///
     /// # Errors
     /// What is wrong with it and in which line; not retryable.
-    pub fn parse(source: &str) -> Result<Self, Error> {
+    pub fn parse(source: &str, destination: Destination) -> Result<Self, Error> {
         if source.len() > MAX_TEMPLATE_BYTES {
             return Err(Error::TooLong {
                 bytes: source.len(),
@@ -221,20 +344,39 @@ impl Template {
         // Before the engine parses: it parses and drops long chains recursively, and could overflow.
         check_size(&scan)?;
         ENGINE.check(source)?;
-        if let Some(expression) = scan.sole_expression {
-            ENGINE.check_expression(expression)?;
-        }
+        let sole = match scan.sole_expression {
+            Some((from, to)) => {
+                ENGINE.check_expression(&source[from..to])?;
+                Sole::Expression(scan.compiled(source, from, to))
+            }
+            None if scan.is_sole_pipe => Sole::Pipe,
+            None => Sole::None,
+        };
         check_names(&scan)?;
-        let ids: BTreeSet<&str> = scan.tasks.iter().filter_map(|task| task.what).collect();
+        check_literals(&scan)?;
+        if let Some(problem) = scan.problem {
+            return Err(problem);
+        }
+        check_destination(&scan, source, destination)?;
+        let compiled = scan.compiled(source, 0, source.len());
+        ENGINE.check(&compiled)?;
+        let references: BTreeSet<Reference> = scan
+            .tasks
+            .into_iter()
+            .filter_map(|task| task.what)
+            .collect();
         Ok(Self {
             source: source.to_owned(),
-            expression: scan.sole_expression.map(str::to_owned),
-            references: ids.into_iter().map(str::to_owned).collect(),
+            destination,
+            compiled,
+            sole,
+            pipes: scan.pipes,
+            references: references.into_iter().collect(),
         })
     }
 
-    /// The ids of the tasks that it refers to as `tasks.id…` or `tasks["id"]…`, sorted.
-    pub fn references(&self) -> &[String] {
+    /// What it takes from tasks, as `tasks.id…`, `tasks["id"]…` or `~{ch://id/…}`, sorted.
+    pub fn references(&self) -> &[Reference] {
         &self.references
     }
 
@@ -243,28 +385,75 @@ impl Template {
         &self.source
     }
 
-    /// Fills it from the context: text, or the value of an expression that stands alone.
+    /// Fills it from the context: text, or the value of an expression or a pipe that stands alone.
     ///
     /// # Errors
     /// Limits that are exceeded and expressions that fail; not retryable.
     pub fn render(&self, context: &Value) -> Result<Value, RenderProblem> {
-        let context = engine::context(context).ok_or(RenderProblem::TooDeep)?;
         let mut budget = MAX_OUTPUT_BYTES;
-        self.render_within(&context, &mut budget)
+        self.render_within(&Context::new(context)?, "", &mut budget)
     }
 
     fn render_within(
         &self,
-        context: &minijinja::Value,
+        context: &Context<'_>,
+        place: &str,
         budget: &mut usize,
     ) -> Result<Value, RenderProblem> {
         let mut output = Limited::new(*budget);
-        let value = match &self.expression {
-            Some(expression) => ENGINE.evaluate(expression, context, &mut output)?,
-            None => ENGINE.render(&self.source, context, &mut output)?,
+        let keeps_type = self.destination == Destination::Plain;
+        let piped = self.piped(context, place, keeps_type && self.sole == Sole::Pipe)?;
+        let value = match &self.sole {
+            Sole::Pipe if keeps_type => {
+                let value = piped.into_iter().next().filter(|value| !value.is_null());
+                let value = value.unwrap_or_else(|| Value::String(String::new()));
+                output.measure(&value)?;
+                value
+            }
+            Sole::Expression(expression) if keeps_type => {
+                ENGINE.evaluate(expression, &context.values, &mut output)?
+            }
+            Sole::Expression(_) | Sole::Pipe | Sole::None => {
+                let values: Option<Vec<minijinja::Value>> =
+                    piped.iter().map(engine::context).collect();
+                let values = values.ok_or(RenderProblem::TooDeep)?;
+                let values = engine::with_pipes(&context.values, values);
+                ENGINE.render(&self.compiled, &values, self.destination, &mut output)?
+            }
         };
         *budget = output.remaining();
         Ok(value)
+    }
+
+    /// What its pipes give, in order.
+    fn piped(
+        &self,
+        context: &Context<'_>,
+        place: &str,
+        is_alone: bool,
+    ) -> Result<Vec<Value>, RenderProblem> {
+        let run = context
+            .json
+            .get("run")
+            .and_then(|run| run.get("id")?.as_str());
+        let surroundings = Surroundings {
+            now: context.now,
+            zone: &context.zone,
+        };
+        let mut size = Limited::new(MAX_PIPED_BYTES);
+        let mut values = Vec::with_capacity(self.pipes.len());
+        for (index, pipe) in self.pipes.iter().enumerate() {
+            let seed = format!("{}:{place}:{index}", run.unwrap_or_default());
+            let value = pipe.value(context.json, &surroundings, &seed);
+            let value = if is_alone {
+                value
+            } else {
+                pipe.within_text(value)
+            };
+            size.measure(&value)?;
+            values.push(value);
+        }
+        Ok(values)
     }
 }
 
@@ -304,6 +493,41 @@ fn check_names(scan: &Scan<'_>) -> Result<(), Error> {
     }
 }
 
+fn check_literals(scan: &Scan<'_>) -> Result<(), Error> {
+    for literal in &scan.literals {
+        let what = literal.what;
+        if let Some(message) = dates::problem(what.filter, what.argument, what.text) {
+            return Err(Error::Argument {
+                line: literal.line,
+                message,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_destination(scan: &Scan<'_>, source: &str, destination: Destination) -> Result<(), Error> {
+    let marks_values = match destination {
+        Destination::Plain | Destination::Html => return Ok(()),
+        Destination::Json => true,
+        Destination::Url => false,
+    };
+    if let Some(capture) = scan.capture {
+        return Err(Error::NotAllowed {
+            line: capture.line,
+            what: "`{% set name %}` or `{% filter name %}` around text that is JSON or a URL; write `{% set name = … %}`, or the filter behind the value",
+        });
+    }
+    let marks = [destination::VALUE_START, destination::VALUE_END];
+    match source.find(marks).filter(|_| marks_values) {
+        Some(at) => Err(Error::NotAllowed {
+            line: 1 + source[..at].matches('\n').count(),
+            what: "control characters where it is JSON",
+        }),
+        None => Ok(()),
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Key(String),
@@ -314,14 +538,14 @@ enum Step {
 fn map_leaves(
     value: &Value,
     path: &mut Vec<Step>,
-    render: &mut impl FnMut(&str) -> Result<Value, RenderProblem>,
+    render: &mut impl FnMut(&str, &[Step]) -> Result<Value, RenderProblem>,
 ) -> Result<Value, RenderError> {
     if path.len() > MAX_VALUE_DEPTH {
         return Err(at(path, RenderProblem::TooDeep));
     }
     match value {
         Value::String(text) if is_template(text) => {
-            render(text).map_err(|problem| at(path, problem))
+            render(text, path).map_err(|problem| at(path, problem))
         }
         Value::Array(members) => {
             let mut rendered = Vec::with_capacity(members.len());
@@ -346,6 +570,13 @@ fn map_leaves(
 }
 
 fn at(path: &[Step], problem: RenderProblem) -> RenderError {
+    RenderError {
+        path: written(path),
+        problem,
+    }
+}
+
+fn written(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         let written = match step {
@@ -356,10 +587,7 @@ fn at(path: &[Step], problem: RenderProblem) -> RenderError {
         };
         text.push_str(&written);
     }
-    RenderError {
-        path: text,
-        problem,
-    }
+    text
 }
 
 fn is_plain(key: &str) -> bool {

@@ -8,15 +8,18 @@ use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use super::decimal::Decimal;
-use super::instant::{earlier, later, parse_duration, parse_instant};
+use super::instant::{Day, earlier, later, parse_duration, parse_instant};
 use super::operator::Operator;
 use super::trace::Note;
 use super::{MAX_LIST_MEMBERS, MAX_OPERAND_CHARACTERS, describe, shorten};
 
-/// Bounds what a compiled expression takes, and with it the time for each character searched.
-const MAX_REGEX_BYTES: usize = 128 * 1024;
+/// How large a compiled expression may be, which bounds the time for each character searched, and how many
+/// steps 64 bytes of searched text then take: more for a larger one.
+const REGEX_SIZES: [(usize, usize); 3] = [(8 * 1024, 16), (32 * 1024, 64), (128 * 1024, 256)];
 /// How much of a text `matches` searches.
 const MAX_SEARCHED_BYTES: usize = 16 * 1024;
+/// How many bytes of text are compared in one step.
+const STEP_BYTES: usize = 64;
 
 #[derive(Debug, Clone)]
 pub(super) enum Check {
@@ -32,7 +35,11 @@ pub(super) enum Check {
     },
     StartsWith(String),
     EndsWith(String),
-    Matches(Regex),
+    Matches {
+        regex: Regex,
+        /// How many steps 64 bytes of searched text take.
+        steps: usize,
+    },
     Number {
         operand: Decimal,
         wanted: &'static [Ordering],
@@ -44,15 +51,17 @@ pub(super) enum Check {
         operand: Timestamp,
         wanted: Ordering,
     },
+    OnDay(Day),
     WithinLast(Span),
     WithinNext(Span),
+    MoreThanAgo(Span),
     Selected {
         choice: String,
         wanted: bool,
     },
     Count {
         operand: u64,
-        wanted: Ordering,
+        wanted: &'static [Ordering],
     },
     Members {
         operands: Vec<Scalar>,
@@ -105,7 +114,10 @@ impl Check {
             },
             Operator::StartsWith => Self::StartsWith(text(operand)?),
             Operator::EndsWith => Self::EndsWith(text(operand)?),
-            Operator::Matches => Self::Matches(regular_expression(operand)?),
+            Operator::Matches => {
+                let (regex, steps) = regular_expression(operand)?;
+                Self::Matches { regex, steps }
+            }
             Operator::GreaterThan => number_check(operand, &[Ordering::Greater])?,
             Operator::GreaterThanOrEqual => {
                 number_check(operand, &[Ordering::Greater, Ordering::Equal])?
@@ -124,16 +136,26 @@ impl Check {
             }
             Operator::Before => instant_check(operand, Ordering::Less)?,
             Operator::After => instant_check(operand, Ordering::Greater)?,
+            Operator::OnDay => Self::OnDay(day(operand)?),
             Operator::WithinLast => Self::WithinLast(duration(operand)?),
             Operator::WithinNext => Self::WithinNext(duration(operand)?),
-            Operator::Selected | Operator::NotSelected => Self::Selected {
+            Operator::MoreThanAgo => Self::MoreThanAgo(duration(operand)?),
+            Operator::Selected
+            | Operator::NotSelected
+            | Operator::Displayed
+            | Operator::NotDisplayed => Self::Selected {
                 choice: choice_id(operand)
                     .ok_or_else(|| mismatch("a choice id, a text or a whole number", operand))?,
-                wanted: operator == Operator::Selected,
+                wanted: matches!(operator, Operator::Selected | Operator::Displayed),
             },
-            Operator::CountEquals => count(operand, Ordering::Equal)?,
-            Operator::CountGreaterThan => count(operand, Ordering::Greater)?,
-            Operator::CountLessThan => count(operand, Ordering::Less)?,
+            Operator::CountEquals => count(operand, &[Ordering::Equal])?,
+            Operator::CountNotEquals => count(operand, &[Ordering::Less, Ordering::Greater])?,
+            Operator::CountGreaterThan => count(operand, &[Ordering::Greater])?,
+            Operator::CountGreaterThanOrEqual => {
+                count(operand, &[Ordering::Greater, Ordering::Equal])?
+            }
+            Operator::CountLessThan => count(operand, &[Ordering::Less])?,
+            Operator::CountLessThanOrEqual => count(operand, &[Ordering::Less, Ordering::Equal])?,
             Operator::AnyOf => members(operand, Quantity::Any)?,
             Operator::AllOf => members(operand, Quantity::All)?,
             Operator::NoneOf => members(operand, Quantity::None)?,
@@ -160,9 +182,17 @@ impl Check {
             }
             Self::StartsWith(operand) => Ok(fold(&scalar_text(value)?).starts_with(operand)),
             Self::EndsWith(operand) => Ok(fold(&scalar_text(value)?).ends_with(operand)),
-            Self::Matches(regex) => {
+            Self::Matches { regex, steps: _ } => {
                 let text = scalar_text(value)?;
-                Ok(regex.is_match(&text[..text.floor_char_boundary(MAX_SEARCHED_BYTES)]))
+                let beginning = &text[..text.floor_char_boundary(MAX_SEARCHED_BYTES)];
+                if beginning.len() == text.len() {
+                    return Ok(regex.is_match(beginning));
+                }
+                // A match that reaches the end may be one only because the text was cut there.
+                match regex.shortest_match(beginning) {
+                    Some(end) if end < beginning.len() => Ok(true),
+                    _ => Err(Note::OnlyBeginningSearched),
+                }
             }
             Self::Number { operand, wanted } => {
                 let order = number_of(value)?.cmp(operand);
@@ -173,7 +203,12 @@ impl Check {
             Self::Boolean(wanted) => Ok(boolean_of(value)? == *wanted),
             Self::Instant { operand, wanted } => Ok(instant_of(value)?.cmp(operand) == *wanted),
             Self::WithinLast(span) => Ok((earlier(now, *span)..=now).contains(&instant_of(value)?)),
+            Self::OnDay(day) => {
+                let text = value.as_str().ok_or(Note::NotADate)?;
+                day.is_of(text, now).ok_or(Note::NotADate)
+            }
             Self::WithinNext(span) => Ok((now..=later(now, *span)).contains(&instant_of(value)?)),
+            Self::MoreThanAgo(span) => Ok(instant_of(value)? < earlier(now, *span)),
             Self::Selected { choice, wanted } => {
                 let selected = if let Value::Array(list) = value {
                     list.iter()
@@ -184,11 +219,15 @@ impl Check {
                 Ok(selected == *wanted)
             }
             Self::Count { operand, wanted } => {
-                let Value::Array(list) = value else {
-                    return Err(Note::NotAList);
+                let length = match value {
+                    Value::Array(list) => u64::try_from(list.len()).unwrap_or(u64::MAX),
+                    // A question with a single answer has it without a list.
+                    Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                        u64::from(!is_empty(value))
+                    }
+                    Value::Null | Value::Object(_) => return Err(Note::NotAList),
                 };
-                let length = u64::try_from(list.len()).unwrap_or(u64::MAX);
-                Ok(length.cmp(operand) == *wanted)
+                Ok(wanted.contains(&length.cmp(operand)))
             }
             Self::Members { operands, quantity } => {
                 let list = match value {
@@ -209,13 +248,39 @@ impl Check {
         }
     }
 
-    /// What somebody should know about a result that was reached.
-    pub(super) fn note(&self, value: &Value, holds: bool) -> Option<Note> {
-        let searched_partly = matches!(self, Self::Matches(_))
-            && value
-                .as_str()
-                .is_some_and(|text| text.len() > MAX_SEARCHED_BYTES);
-        (searched_partly && !holds).then_some(Note::OnlyBeginningSearched)
+    /// How much of an allowance comparing this value takes: 1 and what grows with its size.
+    pub(super) fn steps(&self, value: &Value) -> u64 {
+        let bytes = match value {
+            Value::String(text) => text.len(),
+            Value::Array(list) => list
+                .iter()
+                .map(|member| STEP_BYTES / 4 + member.as_str().map_or(0, str::len))
+                .sum(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => 0,
+        };
+        let work = match self {
+            Self::Matches { regex: _, steps } => {
+                bytes.min(MAX_SEARCHED_BYTES).saturating_mul(*steps)
+            }
+            Self::OneOf { operands, .. } | Self::Members { operands, .. } => {
+                bytes.saturating_add(operands.len().saturating_mul(STEP_BYTES / 8))
+            }
+            Self::Contains { .. }
+            | Self::StartsWith(_)
+            | Self::EndsWith(_)
+            | Self::Number { .. }
+            | Self::BetweenNumbers(..)
+            | Self::BetweenInstants(..)
+            | Self::Boolean(_)
+            | Self::Instant { .. }
+            | Self::OnDay(_)
+            | Self::WithinLast(_)
+            | Self::WithinNext(_)
+            | Self::MoreThanAgo(_)
+            | Self::Selected { .. } => bytes,
+            Self::Empty(_) | Self::Count { .. } => 0,
+        };
+        1 + u64::try_from(work / STEP_BYTES).unwrap_or(u64::MAX - 1)
     }
 }
 
@@ -457,28 +522,34 @@ fn text(operand: &Value) -> Result<String, Mismatch> {
     Ok(text)
 }
 
-fn regular_expression(operand: &Value) -> Result<Regex, Mismatch> {
+/// The expression, and how many steps 64 bytes of searched text take.
+fn regular_expression(operand: &Value) -> Result<(Regex, usize), Mismatch> {
     let source = operand
         .as_str()
         .ok_or_else(|| mismatch("a regular expression as text", operand))?;
-    RegexBuilder::new(source)
-        .size_limit(MAX_REGEX_BYTES)
-        .build()
-        .map_err(|error| {
-            let message = error.to_string();
-            let reason = if matches!(error, regex::Error::CompiledTooBig(_)) {
-                "too large when compiled"
-            } else {
+    let mut reason = String::new();
+    for (bytes, steps) in REGEX_SIZES {
+        match RegexBuilder::new(source).size_limit(bytes).build() {
+            Ok(regex) => return Ok((regex, steps)),
+            Err(regex::Error::CompiledTooBig(_)) => {
+                "too large when compiled".clone_into(&mut reason);
+            }
+            Err(error) => {
                 // The last line of a syntax error says what is wrong; those before it repeat the
                 // expression.
+                let message = error.to_string();
                 let last = message.lines().last().unwrap_or_default();
-                last.strip_prefix("error: ").unwrap_or(last)
-            };
-            Mismatch {
-                expected: "a regular expression without look-around or back-references".to_owned(),
-                found: format!("{} ({})", describe(operand), shorten(reason, 200)),
+                last.strip_prefix("error: ")
+                    .unwrap_or(last)
+                    .clone_into(&mut reason);
+                break;
             }
-        })
+        }
+    }
+    Err(Mismatch {
+        expected: "a regular expression without look-around or back-references".to_owned(),
+        found: format!("{} ({})", describe(operand), shorten(&reason, 200)),
+    })
 }
 
 fn number(operand: &Value) -> Result<Decimal, Mismatch> {
@@ -541,7 +612,17 @@ fn duration(operand: &Value) -> Result<Span, Mismatch> {
         .ok_or_else(|| mismatch("a duration such as \"7 days\" or \"2h 30m\"", operand))
 }
 
-fn count(operand: &Value, wanted: Ordering) -> Result<Check, Mismatch> {
+fn day(operand: &Value) -> Result<Day, Mismatch> {
+    operand.as_str().and_then(Day::parse).ok_or_else(|| {
+        mismatch(
+            "a day: today, yesterday, tomorrow or a date, with a time zone behind it or without, \
+             such as \"today Europe/Paris\"",
+            operand,
+        )
+    })
+}
+
+fn count(operand: &Value, wanted: &'static [Ordering]) -> Result<Check, Mismatch> {
     let operand = operand
         .as_u64()
         .ok_or_else(|| mismatch("a whole number, 0 or more", operand))?;

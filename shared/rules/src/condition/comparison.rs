@@ -2,16 +2,16 @@
 
 use std::io;
 
-use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::check::Check;
-use super::field::Field;
+use super::field::{Field, Root};
 use super::operator::Operator;
 use super::trace::{Note, Trace};
-use super::{MAX_QUOTED_CHARACTERS, Problem, describe, shorten};
+use super::truth::Truth;
+use super::{MAX_QUOTED_CHARACTERS, Problem, Scene, describe, shorten};
 
 /// How many characters of a value a trace keeps.
 const MAX_SEEN_CHARACTERS: usize = 200;
@@ -19,6 +19,8 @@ const MAX_SEEN_CHARACTERS: usize = 200;
 #[derive(Debug, Clone)]
 pub(super) struct Comparison {
     field: Field,
+    /// Where the value is: the field, or something that belongs to it.
+    looked_up: Field,
     operator: Operator,
     /// As written, for the trace and for serialising.
     operand: Value,
@@ -26,7 +28,7 @@ pub(super) struct Comparison {
     check: Check,
 }
 
-/// The check follows from operator and operand.
+/// The rest follows from field, operator and operand.
 impl PartialEq for Comparison {
     fn eq(&self, other: &Self) -> bool {
         self.field == other.field
@@ -36,7 +38,7 @@ impl PartialEq for Comparison {
 }
 
 impl Comparison {
-    pub(super) fn parse(map: &Map<String, Value>) -> Result<Self, Problem> {
+    pub(super) fn parse(map: &Map<String, Value>, root: Root) -> Result<Self, Problem> {
         let mut operators = Vec::new();
         for (key, operand) in map.iter().filter(|(key, _)| *key != "field") {
             let operator = Operator::from_name(key).ok_or_else(|| Problem::UnknownKey {
@@ -45,30 +47,17 @@ impl Comparison {
             })?;
             operators.push((operator, operand));
         }
-        let field = match map.get("field") {
-            Some(Value::String(source)) => {
-                Field::parse(source).map_err(|reason| Problem::Field {
-                    found: format!("{:?}", shorten(source, MAX_QUOTED_CHARACTERS)),
-                    reason,
-                })?
-            }
-            Some(other) => {
-                return Err(Problem::Field {
-                    found: describe(other),
-                    reason: "it is not a text",
-                });
-            }
-            None => {
-                return Err(match operators.first() {
-                    Some((operator, _)) => Problem::NoField {
-                        operator: operator.to_string(),
-                    },
-                    None => Problem::NotAnObject {
-                        found: "an empty object".to_owned(),
-                    },
-                });
-            }
+        let Some(source) = map.get("field") else {
+            return Err(match operators.first() {
+                Some((operator, _)) => Problem::NoField {
+                    operator: operator.to_string(),
+                },
+                None => Problem::NotAnObject {
+                    found: "an empty object".to_owned(),
+                },
+            });
         };
+        let field = parse_field(source, root)?;
         let (operator, operand) = match operators.as_slice() {
             [(operator, operand)] => (*operator, *operand),
             [] => {
@@ -90,8 +79,17 @@ impl Comparison {
             expected: mismatch.expected,
             found: mismatch.found,
         })?;
+        let looked_up = if matches!(operator, Operator::Displayed | Operator::NotDisplayed) {
+            field.displayed().map_err(|reason| Problem::Field {
+                found: format!("{:?}", shorten(field.as_str(), MAX_QUOTED_CHARACTERS)),
+                reason,
+            })?
+        } else {
+            field.clone()
+        };
         Ok(Self {
             field,
+            looked_up,
             operator,
             operand: operand.clone(),
             check,
@@ -102,27 +100,47 @@ impl Comparison {
         self.operator
     }
 
-    pub(super) fn evaluate(&self, root: &Value, now: Timestamp) -> Trace {
-        let value = self.field.find(root);
-        let (holds, note) = match value {
-            Some(value) => match self.check.holds(value, now) {
-                Ok(holds) => (holds, self.check.note(value, holds)),
-                Err(note) => (false, Some(note)),
-            },
-            None => (
-                self.operator.holds_without_value(&self.operand),
-                Some(Note::NoValue),
-            ),
+    pub(super) fn evaluate(&self, scene: &Scene<'_, '_>) -> Trace {
+        let value = self.looked_up.find(scene.root);
+        let steps = value.as_deref().map_or(1, |value| self.check.steps(value));
+        let (holds, note) = if scene.spend(steps) {
+            match value
+                .as_deref()
+                .map(|value| self.check.holds(value, scene.now))
+            {
+                Some(Ok(holds)) => (holds.into(), None),
+                Some(Err(note)) => (Truth::Unknown, Some(note)),
+                None => (
+                    self.operator.without_value(&self.operand),
+                    Some(Note::NoValue),
+                ),
+            }
+        } else {
+            (Truth::Unknown, Some(Note::TooMuchWork))
         };
         Trace::Comparison {
             field: self.field.as_str().to_owned(),
             operator: self.operator,
             expected: self.operand.clone(),
-            seen: value.map(shortened),
+            seen: value.as_deref().map(shortened),
             holds,
             note,
         }
     }
+}
+
+/// The text of a `field`, understood.
+pub(super) fn parse_field(source: &Value, root: Root) -> Result<Field, Problem> {
+    let Value::String(text) = source else {
+        return Err(Problem::Field {
+            found: describe(source),
+            reason: "it is not a text".to_owned(),
+        });
+    };
+    Field::parse(text, root).map_err(|reason| Problem::Field {
+        found: format!("{:?}", shorten(text, MAX_QUOTED_CHARACTERS)),
+        reason,
+    })
 }
 
 impl Serialize for Comparison {
@@ -135,7 +153,7 @@ impl Serialize for Comparison {
 }
 
 /// The value where it is short, otherwise the beginning of its text or of its JSON.
-fn shortened(value: &Value) -> Value {
+pub(super) fn shortened(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
         Value::String(text) => Value::String(shorten(text, MAX_SEEN_CHARACTERS)),

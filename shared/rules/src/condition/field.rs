@@ -1,14 +1,25 @@
-//! Paths into an event.
+//! What a comparison looks at: paths into an event, Qualtrics' locators, and a list's member itself.
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
 use super::MAX_OPERAND_CHARACTERS;
+use crate::locator::Locator;
 
-/// A path such as `data.values["How likely"][0]`, or a JSON Pointer.
+/// A path such as `data.values["How likely"][0]`, a JSON Pointer, a locator such as `q://QID1`, or `@`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
     source: String,
-    segments: Vec<Segment>,
+    target: Target,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    Path(Vec<Segment>),
+    Locator(Locator),
+    /// The member that a condition on members is about.
+    Member,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,18 +30,79 @@ enum Segment {
     Index(usize),
 }
 
+/// What the fields of a condition are relative to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Root {
+    Event,
+    Member,
+}
+
+/// The field for the member itself.
+const MEMBER: &str = "@";
+
 impl Field {
-    pub(super) fn parse(source: &str) -> Result<Self, &'static str> {
+    pub(super) fn parse(source: &str, root: Root) -> Result<Self, String> {
         if source.chars().count() > MAX_OPERAND_CHARACTERS {
-            return Err("it is longer than 1000 characters");
+            return Err("it is longer than 1000 characters".to_owned());
         }
-        let segments = match source.strip_prefix('/') {
-            Some(pointer) => parse_pointer(pointer)?,
-            None => parse_path(source)?,
+        let target = match Locator::parse(source) {
+            Some(locator) => Target::Locator(locator.map_err(|error| error.to_string())?),
+            None if source == MEMBER => Target::Member,
+            None => Target::Path(match source.strip_prefix('/') {
+                Some(pointer) => parse_pointer(pointer)?,
+                None => parse_path(source)?,
+            }),
         };
+        match (&target, root) {
+            (Target::Locator(_), Root::Member) => {
+                return Err("a locator is of the event, and fields here are of a member".to_owned());
+            }
+            (Target::Locator(locator), Root::Event) if !locator.is_of_event() => {
+                return Err("an event has no value for this locator".to_owned());
+            }
+            (Target::Member, Root::Event) => {
+                return Err("`@` is the member in any_member, all_members and no_member".to_owned());
+            }
+            (Target::Path(_) | Target::Locator(_) | Target::Member, _) => {}
+        }
         Ok(Self {
             source: source.to_owned(),
-            segments,
+            target,
+        })
+    }
+
+    /// The same field's list of displayed choices: `displayedValues` stands beside `values`.
+    pub(super) fn displayed(&self) -> Result<Self, String> {
+        let of_question = "displayed choices are those of a question, such as \
+                           data.values.QID1 or q://QID1";
+        let path = match &self.target {
+            Target::Path(segments) => {
+                let mut segments = segments.clone();
+                let [.., Segment::Key(values), Segment::Key(_)] = segments.as_mut_slice() else {
+                    return Err(of_question.to_owned());
+                };
+                match values.as_str() {
+                    "values" => DISPLAYED.clone_into(values),
+                    DISPLAYED => {}
+                    _ => return Err(of_question.to_owned()),
+                }
+                segments
+            }
+            Target::Locator(locator) => {
+                let question = locator
+                    .as_str()
+                    .strip_prefix("q://")
+                    .filter(|rest| !rest.contains('/'))
+                    .ok_or(of_question)?;
+                ["data", DISPLAYED, question]
+                    .map(|key| Segment::Key(key.to_owned()))
+                    .into()
+            }
+            Target::Member => return Err(of_question.to_owned()),
+        };
+        Ok(Self {
+            source: self.source.clone(),
+            target: Target::Path(path),
         })
     }
 
@@ -39,27 +111,37 @@ impl Field {
     }
 
     /// The value there; none when it is missing or null.
-    pub(super) fn find<'a>(&self, root: &'a Value) -> Option<&'a Value> {
-        let found =
-            self.segments
-                .iter()
-                .try_fold(root, |value, segment| match (value, segment) {
-                    (Value::Object(map), Segment::Key(key)) => map.get(key),
-                    (Value::Array(members), Segment::Index(index)) => members.get(*index),
-                    (Value::Array(members), Segment::Key(key)) => {
-                        parse_index(key).and_then(|index| members.get(index))
-                    }
-                    (
-                        Value::Object(_)
-                        | Value::Null
-                        | Value::Bool(_)
-                        | Value::Number(_)
-                        | Value::String(_),
-                        _,
-                    ) => None,
-                })?;
+    pub(super) fn find<'a>(&self, root: &'a Value) -> Option<Cow<'a, Value>> {
+        let found = match &self.target {
+            Target::Path(segments) => Cow::Borrowed(find(segments, root)?),
+            Target::Locator(locator) => Cow::Owned(locator.resolve(root)?),
+            Target::Member => Cow::Borrowed(root),
+        };
         (!found.is_null()).then_some(found)
     }
+}
+
+/// The key under which a response keeps the choices that were shown.
+const DISPLAYED: &str = "displayedValues";
+
+fn find<'a>(segments: &[Segment], root: &'a Value) -> Option<&'a Value> {
+    segments
+        .iter()
+        .try_fold(root, |value, segment| match (value, segment) {
+            (Value::Object(map), Segment::Key(key)) => map.get(key),
+            (Value::Array(members), Segment::Index(index)) => members.get(*index),
+            (Value::Array(members), Segment::Key(key)) => {
+                parse_index(key).and_then(|index| members.get(index))
+            }
+            (
+                Value::Object(_)
+                | Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_),
+                _,
+            ) => None,
+        })
 }
 
 /// Digits without a leading zero, as in a JSON Pointer.
@@ -190,8 +272,8 @@ mod tests {
             ("/data/values/", Some(json!("d"))),
         ];
         for (path, expected) in rows {
-            let field = Field::parse(path).unwrap();
-            assert_eq!(field.find(&root).cloned(), expected, "{path}");
+            let field = Field::parse(path, Root::Event).unwrap();
+            assert_eq!(field.find(&root).map(Cow::into_owned), expected, "{path}");
         }
     }
 
@@ -219,9 +301,77 @@ mod tests {
             "/a~2",
             "a[99999999999999999999999]",
         ] {
-            assert!(Field::parse(path).is_err(), "{path}");
+            assert!(Field::parse(path, Root::Event).is_err(), "{path}");
         }
-        assert!(Field::parse(&"a".repeat(1_000)).is_ok());
-        assert!(Field::parse(&"a".repeat(1_001)).is_err());
+        assert!(Field::parse(&"a".repeat(1_000), Root::Event).is_ok());
+        assert!(Field::parse(&"a".repeat(1_001), Root::Event).is_err());
+    }
+
+    #[test]
+    fn member_and_locators_stand_where_they_mean_something() {
+        let member = json!(["late", "rude"]);
+        let field = Field::parse("@", Root::Member).unwrap();
+        assert_eq!(field.find(&member).map(Cow::into_owned), Some(member));
+        assert_eq!(field.find(&Value::Null), None);
+        let key = Field::parse("[\"@\"]", Root::Event).unwrap();
+        assert_eq!(
+            key.find(&json!({"@": 1})).map(Cow::into_owned),
+            Some(json!(1))
+        );
+        for (source, root, reason) in [
+            ("@", Root::Event, "is the member in"),
+            ("q://QID1", Root::Member, "a locator is of the event"),
+            (
+                "date://CurrentDate/c",
+                Root::Event,
+                "has no value for this locator",
+            ),
+            ("q://", Root::Event, "is not complete"),
+            ("x://y", Root::Member, ""),
+        ] {
+            match Field::parse(source, root) {
+                Err(error) => assert!(error.contains(reason), "{source}: {error}"),
+                Ok(_) => assert_eq!(source, "x://y"),
+            }
+        }
+    }
+
+    #[test]
+    fn displayed_choices_are_beside_the_answers() {
+        let event = json!({"data": {
+            "values": {"QID2": ["2"]},
+            "displayedValues": {"QID2": ["1", "2"]}
+        }});
+        for source in [
+            "data.values.QID2",
+            "data.displayedValues.QID2",
+            "/data/values/QID2",
+            "q://QID2",
+        ] {
+            let displayed = Field::parse(source, Root::Event)
+                .unwrap()
+                .displayed()
+                .unwrap();
+            assert_eq!(displayed.as_str(), source);
+            assert_eq!(
+                displayed.find(&event).map(Cow::into_owned),
+                Some(json!(["1", "2"])),
+                "{source}"
+            );
+        }
+        for source in [
+            "data.QID2",
+            "e://Field/plan",
+            "q://QID2/SelectedChoicesCount",
+            "values",
+        ] {
+            assert!(
+                Field::parse(source, Root::Event)
+                    .unwrap()
+                    .displayed()
+                    .is_err(),
+                "{source}"
+            );
+        }
     }
 }

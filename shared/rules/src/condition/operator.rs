@@ -5,6 +5,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::members::Quantifier;
+use super::truth::Truth;
+
 /// How a comparison compares; the crate's documentation has the table of their meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -33,13 +36,20 @@ pub enum Operator {
     IsFalse,
     Before,
     After,
+    OnDay,
     WithinLast,
     WithinNext,
+    MoreThanAgo,
     Selected,
     NotSelected,
+    Displayed,
+    NotDisplayed,
     CountEquals,
+    CountNotEquals,
     CountGreaterThan,
+    CountGreaterThanOrEqual,
     CountLessThan,
+    CountLessThanOrEqual,
     AnyOf,
     AllOf,
     NoneOf,
@@ -47,7 +57,7 @@ pub enum Operator {
 
 impl Operator {
     /// Every operator, in the order of the documentation's table.
-    pub const EVERY: [Self; 30] = [
+    pub const EVERY: [Self; 37] = [
         Self::IsEmpty,
         Self::IsNotEmpty,
         Self::Equals,
@@ -68,13 +78,20 @@ impl Operator {
         Self::IsFalse,
         Self::Before,
         Self::After,
+        Self::OnDay,
         Self::WithinLast,
         Self::WithinNext,
+        Self::MoreThanAgo,
         Self::Selected,
         Self::NotSelected,
+        Self::Displayed,
+        Self::NotDisplayed,
         Self::CountEquals,
+        Self::CountNotEquals,
         Self::CountGreaterThan,
+        Self::CountGreaterThanOrEqual,
         Self::CountLessThan,
+        Self::CountLessThanOrEqual,
         Self::AnyOf,
         Self::AllOf,
         Self::NoneOf,
@@ -103,13 +120,20 @@ impl Operator {
             Self::IsFalse => "is_false",
             Self::Before => "before",
             Self::After => "after",
+            Self::OnDay => "on_day",
             Self::WithinLast => "within_last",
             Self::WithinNext => "within_next",
+            Self::MoreThanAgo => "more_than_ago",
             Self::Selected => "selected",
             Self::NotSelected => "not_selected",
+            Self::Displayed => "displayed",
+            Self::NotDisplayed => "not_displayed",
             Self::CountEquals => "count_equals",
+            Self::CountNotEquals => "count_not_equals",
             Self::CountGreaterThan => "count_greater_than",
+            Self::CountGreaterThanOrEqual => "count_greater_than_or_equal",
             Self::CountLessThan => "count_less_than",
+            Self::CountLessThanOrEqual => "count_less_than_or_equal",
             Self::AnyOf => "any_of",
             Self::AllOf => "all_of",
             Self::NoneOf => "none_of",
@@ -123,20 +147,26 @@ impl Operator {
             .find(|operator| operator.name() == name)
     }
 
-    /// Whether it holds for a field that is missing or null.
-    pub(super) fn holds_without_value(self, operand: &serde_json::Value) -> bool {
+    /// The result for a field that is missing or null: unknown, except where having no value is itself
+    /// an answer.
+    pub(super) fn without_value(self, operand: &serde_json::Value) -> Truth {
         match self {
-            Self::IsEmpty => operand == &serde_json::Value::Bool(true),
-            Self::IsNotEmpty => operand == &serde_json::Value::Bool(false),
+            Self::IsEmpty => (operand == &serde_json::Value::Bool(true)).into(),
+            Self::IsNotEmpty => (operand == &serde_json::Value::Bool(false)).into(),
+            Self::Equals
+            | Self::In
+            | Self::Contains
+            | Self::Selected
+            | Self::Displayed
+            | Self::AnyOf
+            | Self::AllOf => Truth::False,
             Self::NotEquals
             | Self::NotIn
             | Self::DoesNotContain
             | Self::NotSelected
-            | Self::NoneOf => true,
-            Self::Equals
-            | Self::In
-            | Self::Contains
-            | Self::StartsWith
+            | Self::NotDisplayed
+            | Self::NoneOf => Truth::True,
+            Self::StartsWith
             | Self::EndsWith
             | Self::Matches
             | Self::GreaterThan
@@ -148,14 +178,16 @@ impl Operator {
             | Self::IsFalse
             | Self::Before
             | Self::After
+            | Self::OnDay
             | Self::WithinLast
             | Self::WithinNext
-            | Self::Selected
+            | Self::MoreThanAgo
             | Self::CountEquals
+            | Self::CountNotEquals
             | Self::CountGreaterThan
+            | Self::CountGreaterThanOrEqual
             | Self::CountLessThan
-            | Self::AnyOf
-            | Self::AllOf => false,
+            | Self::CountLessThanOrEqual => Truth::Unknown,
         }
     }
 
@@ -164,7 +196,8 @@ impl Operator {
         Self::EVERY
             .into_iter()
             .map(Self::name)
-            .chain(["field", "all", "any", "none"])
+            .chain(Quantifier::EVERY.map(Quantifier::name))
+            .chain(["field", "expression", "all", "any", "none"])
             .map(|known| (edits(name, known), known))
             .filter(|(edits, known)| *edits <= known.len().div_ceil(3))
             .min()

@@ -6,7 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::operator::Operator;
-use super::{Condition, Group, MAX_COMPARISONS, MAX_LIST_MEMBERS, MAX_OPERAND_CHARACTERS};
+use super::{
+    Condition, EXPRESSION, Group, MAX_COMPARISONS, MAX_LIST_MEMBERS, MAX_OPERAND_CHARACTERS,
+    Quantifier, expression,
+};
 
 impl JsonSchema for Condition {
     fn schema_name() -> Cow<'static, str> {
@@ -32,15 +35,14 @@ impl JsonSchema for Condition {
             .into_iter()
             .map(|operator| (operator.name().to_owned(), operand_schema(operator)))
             .collect();
-        properties.insert(
-            "field".to_owned(),
-            json!({
-                "type": "string",
-                "minLength": 1,
-                "maxLength": MAX_OPERAND_CHARACTERS,
-                "description": "Path into the event, such as data.values.QID1, or a JSON Pointer.",
-            }),
-        );
+        let field = json!({
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_OPERAND_CHARACTERS,
+            "description": "Path into the event, such as data.values.QID1, a JSON Pointer, or a locator \
+                            such as q://QID1; on members also @, the member itself.",
+        });
+        properties.insert("field".to_owned(), field.clone());
         let comparison = json!({
             "type": "object",
             "properties": properties,
@@ -49,9 +51,38 @@ impl JsonSchema for Condition {
             "maxProperties": 2,
             "additionalProperties": false,
         });
-        let forms: Vec<Value> = groups.into_iter().chain([comparison]).collect();
+        let mut properties: Map<String, Value> = Quantifier::EVERY
+            .into_iter()
+            .map(|quantifier| (quantifier.name().to_owned(), json!(condition)))
+            .collect();
+        properties.insert("field".to_owned(), field);
+        let list_members = json!({
+            "type": "object",
+            "properties": properties,
+            "required": ["field"],
+            "minProperties": 2,
+            "maxProperties": 2,
+            "additionalProperties": false,
+        });
+        let expression = json!({
+            "type": "object",
+            "properties": {EXPRESSION: {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": expression::MAX_CHARACTERS,
+                "description": "Common Expression Language, with the variables event and now.",
+                "examples": ["event.data.nps < 7 && 'vip' in event.data.tags"],
+            }},
+            "required": [EXPRESSION],
+            "additionalProperties": false,
+        });
+        let forms: Vec<Value> = groups
+            .into_iter()
+            .chain([comparison, list_members, expression])
+            .collect();
         json_schema!({
-            "description": "A group (all, any, none) of conditions, or a field compared by one operator.",
+            "description": "A group (all, any, none) of conditions, a field compared by one operator, \
+                            a condition on the members of a list, or an expression.",
             "oneOf": forms,
         })
     }
@@ -87,14 +118,23 @@ fn operand_schema(operator: Operator) -> Value {
         Operator::Before | Operator::After => {
             json!({"type": "string", "examples": ["2026-03-01", "2026-03-01T09:30:00+01:00"]})
         }
-        Operator::WithinLast | Operator::WithinNext => {
+        Operator::OnDay => {
+            json!({"type": "string", "examples": ["today", "yesterday Europe/Paris", "2026-03-01"]})
+        }
+        Operator::WithinLast | Operator::WithinNext | Operator::MoreThanAgo => {
             json!({"type": "string", "examples": ["7 days", "2h 30m", "1 month"]})
         }
-        Operator::Selected | Operator::NotSelected => {
+        Operator::Selected
+        | Operator::NotSelected
+        | Operator::Displayed
+        | Operator::NotDisplayed => {
             json!({"type": ["string", "integer"], "maxLength": text["maxLength"]})
         }
-        Operator::CountEquals | Operator::CountGreaterThan | Operator::CountLessThan => {
-            json!({"type": "integer", "minimum": 0})
-        }
+        Operator::CountEquals
+        | Operator::CountNotEquals
+        | Operator::CountGreaterThan
+        | Operator::CountGreaterThanOrEqual
+        | Operator::CountLessThan
+        | Operator::CountLessThanOrEqual => json!({"type": "integer", "minimum": 0}),
     }
 }

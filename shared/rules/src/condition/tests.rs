@@ -3,13 +3,17 @@ use serde_json::json;
 
 use super::*;
 
+mod kinds;
+mod list_members;
+mod reference;
+
 fn now() -> Timestamp {
     "2026-03-10T12:00:00Z".parse().unwrap()
 }
 
 /// Evaluates one comparison on `x`; the value is what `x` holds, none when it is absent.
 #[track_caller]
-fn compare(value: Option<Value>, operator: &str, operand: &Value) -> (bool, Option<Note>) {
+fn compare(value: Option<Value>, operator: &str, operand: &Value) -> (Truth, Option<Note>) {
     let condition = Condition::parse(&json!({"field": "x", operator: operand}))
         .unwrap_or_else(|error| panic!("{operator} {operand}: {error}"));
     let root = value.map_or_else(|| json!({}), |value| json!({"x": value}));
@@ -17,7 +21,7 @@ fn compare(value: Option<Value>, operator: &str, operand: &Value) -> (bool, Opti
     let Trace::Comparison { holds, note, .. } = evaluation.trace else {
         panic!("not a comparison");
     };
-    assert_eq!(holds, evaluation.holds);
+    assert_eq!(holds.holds(), evaluation.holds);
     (holds, note)
 }
 
@@ -33,52 +37,63 @@ fn check_rows(table: &str) {
         let operand = serde_json::from_str(operand).expect(row);
         let (result, seen_note) = compare(Some(value), operator, &operand);
         let seen_note = seen_note.map(|note| note.to_string());
-        assert_eq!(result.to_string(), *holds, "{row}");
+        let result = serde_json::to_value(result).unwrap();
+        let result = result
+            .as_str()
+            .map_or_else(|| result.to_string(), str::to_owned);
+        assert_eq!(result, *holds, "{row}");
         assert_eq!(seen_note.as_deref(), note.first().copied(), "{row}");
     }
 }
 
 #[test]
 fn missing_and_null_have_no_value() {
+    use Truth::{False, True, Unknown};
     let rows = [
-        ("is_empty", json!(true), true),
-        ("is_empty", json!(false), false),
-        ("is_not_empty", json!(true), false),
-        ("is_not_empty", json!(false), true),
-        ("equals", json!("a"), false),
-        ("equals", json!(0), false),
-        ("not_equals", json!("a"), true),
-        ("not_equals", json!(1), true),
-        ("in", json!(["a"]), false),
-        ("not_in", json!(["a"]), true),
-        ("contains", json!("a"), false),
-        ("does_not_contain", json!("a"), true),
-        ("starts_with", json!("a"), false),
-        ("ends_with", json!("a"), false),
-        ("matches", json!(".*"), false),
-        ("greater_than", json!(-1), false),
-        ("greater_than_or_equal", json!(0), false),
-        ("less_than", json!(1), false),
-        ("less_than_or_equal", json!(6), false),
-        ("between", json!([-1, 1]), false),
-        ("is_true", json!(true), false),
-        ("is_false", json!(true), false),
-        ("before", json!("2026-01-01"), false),
-        ("after", json!("2026-01-01"), false),
-        ("within_last", json!("7 days"), false),
-        ("within_next", json!("7 days"), false),
-        ("selected", json!(1), false),
-        ("not_selected", json!(1), true),
-        ("count_equals", json!(0), false),
-        ("count_greater_than", json!(0), false),
-        ("count_less_than", json!(1), false),
-        ("any_of", json!(["a"]), false),
-        ("all_of", json!(["a"]), false),
-        ("none_of", json!(["a"]), true),
+        ("is_empty", json!(true), True),
+        ("is_empty", json!(false), False),
+        ("is_not_empty", json!(true), False),
+        ("is_not_empty", json!(false), True),
+        ("equals", json!("a"), False),
+        ("equals", json!(0), False),
+        ("not_equals", json!("a"), True),
+        ("not_equals", json!(1), True),
+        ("in", json!(["a"]), False),
+        ("not_in", json!(["a"]), True),
+        ("contains", json!("a"), False),
+        ("does_not_contain", json!("a"), True),
+        ("starts_with", json!("a"), Unknown),
+        ("ends_with", json!("a"), Unknown),
+        ("matches", json!(".*"), Unknown),
+        ("greater_than", json!(-1), Unknown),
+        ("greater_than_or_equal", json!(0), Unknown),
+        ("less_than", json!(1), Unknown),
+        ("less_than_or_equal", json!(6), Unknown),
+        ("between", json!([-1, 1]), Unknown),
+        ("is_true", json!(true), Unknown),
+        ("is_false", json!(true), Unknown),
+        ("before", json!("2026-01-01"), Unknown),
+        ("after", json!("2026-01-01"), Unknown),
+        ("on_day", json!("today"), Unknown),
+        ("within_last", json!("7 days"), Unknown),
+        ("within_next", json!("7 days"), Unknown),
+        ("more_than_ago", json!("7 days"), Unknown),
+        ("selected", json!(1), False),
+        ("not_selected", json!(1), True),
+        ("count_equals", json!(0), Unknown),
+        ("count_not_equals", json!(0), Unknown),
+        ("count_greater_than", json!(0), Unknown),
+        ("count_greater_than_or_equal", json!(0), Unknown),
+        ("count_less_than", json!(1), Unknown),
+        ("count_less_than_or_equal", json!(1), Unknown),
+        ("any_of", json!(["a"]), False),
+        ("all_of", json!(["a"]), False),
+        ("none_of", json!(["a"]), True),
     ];
     for operator in Operator::EVERY {
+        let displayed = matches!(operator, Operator::Displayed | Operator::NotDisplayed);
         assert!(
-            rows.iter().any(|row| row.0 == operator.name()),
+            displayed || rows.iter().any(|row| row.0 == operator.name()),
             "{operator}"
         );
     }
@@ -131,30 +146,30 @@ fn texts() {
         1 | equals | true | false
         "gold" | not_equals | "silver" | true
         "Gold" | not_equals | "gold" | false
-        ["gold"] | equals | "gold" | false | not a text
-        ["gold"] | not_equals | "gold" | false | not a text
-        {"a": 1} | not_equals | "gold" | false | not a text
+        ["gold"] | equals | "gold" | unknown | not a text
+        ["gold"] | not_equals | "gold" | unknown | not a text
+        {"a": 1} | not_equals | "gold" | unknown | not a text
         "GOLD" | in | ["silver", "gold"] | true
         "lead" | in | ["silver", "gold"] | false
         "lead" | not_in | ["silver", "gold"] | true
         "gold" | not_in | ["silver", "gold"] | false
-        {} | not_in | ["gold"] | false | not a text
+        {} | not_in | ["gold"] | unknown | not a text
         "Very SLOW service" | contains | " slow " | true
         "fast" | contains | "slow" | false
         1234 | contains | 23 | true
         ["Late", "rude"] | contains | "late" | true
         ["later"] | contains | "late" | false
-        {"slow": 1} | contains | "slow" | false | not a text
+        {"slow": 1} | contains | "slow" | unknown | not a text
         "fast" | does_not_contain | "slow" | true
         "too Slow" | does_not_contain | "slow" | false
         ["fast"] | does_not_contain | "slow" | true
         ["slow"] | does_not_contain | "slow" | false
-        {} | does_not_contain | "slow" | false | not a text
+        {} | does_not_contain | "slow" | unknown | not a text
         " INC0012" | starts_with | "inc" | true
         "0INC" | starts_with | "inc" | false
         "a@Example.com " | ends_with | "@example.COM" | true
         "a@example.com.evil" | ends_with | "example.com" | false
-        ["a"] | starts_with | "a" | false | not a text
+        ["a"] | starts_with | "a" | unknown | not a text
         "#,
     );
 }
@@ -171,18 +186,29 @@ fn regular_expressions() {
         " a" | matches | "^\\s" | true
         42 | matches | "^42$" | true
         "größe" | matches | "^\\w+$" | true
-        ["a"] | matches | "a" | false | not a text
+        ["a"] | matches | "a" | unknown | not a text
         "#,
     );
     for (value, pattern, expected) in [
-        (&long, "needle", (false, Some(Note::OnlyBeginningSearched))),
-        (&long, "^x", (true, None)),
-        (&"é".repeat(8_192), "^é+$", (true, None)),
+        (
+            &long,
+            "needle",
+            (Truth::Unknown, Some(Note::OnlyBeginningSearched)),
+        ),
+        (&long, "^x", (Truth::True, None)),
+        (&long, "x+", (Truth::True, None)),
+        // The text only ends here because it was cut.
+        (
+            &long,
+            "^x+$",
+            (Truth::Unknown, Some(Note::OnlyBeginningSearched)),
+        ),
+        (&"é".repeat(8_192), "^é+$", (Truth::True, None)),
         // Back-tracking would never come to an end.
         (
             &long,
             "^(x+x+)+y",
-            (false, Some(Note::OnlyBeginningSearched)),
+            (Truth::Unknown, Some(Note::OnlyBeginningSearched)),
         ),
     ] {
         assert_eq!(
@@ -205,17 +231,17 @@ fn numbers() {
         "9.0" | equals | "9" | false
         0.1 | equals | "0.10" | true
         "0.1" | equals | 0.1 | true
-        "nine" | equals | 9 | false | not a number
-        "nine" | not_equals | 9 | false | not a number
-        "" | not_equals | 9 | false | not a number
-        true | not_equals | 1 | false | not a number
-        [9] | equals | 9 | false | not a number
+        "nine" | equals | 9 | unknown | not a number
+        "nine" | not_equals | 9 | unknown | not a number
+        "" | not_equals | 9 | unknown | not a number
+        true | not_equals | 1 | unknown | not a number
+        [9] | equals | 9 | unknown | not a number
         8 | not_equals | 9 | true
         "9" | not_equals | 9 | false
         4 | not_equals | "closed" | true
         "2" | in | [1, 2] | true
         "gold" | in | [1, "gold"] | true
-        "lead" | not_in | [1, 2] | false | not a number
+        "lead" | not_in | [1, 2] | unknown | not a number
         "lead" | not_in | [1, "gold"] | true
         6 | less_than_or_equal | 6 | true
         "6" | less_than_or_equal | 6 | true
@@ -230,13 +256,13 @@ fn numbers() {
         9007199254740993 | greater_than | 9007199254740992 | true
         1e300 | greater_than | 18446744073709551615 | true
         -3 | less_than | -2.5 | true
-        "N/A" | less_than | 6 | false | not a number
-        "1,5" | less_than | 6 | false | not a number
-        [5] | less_than | 6 | false | not a number
+        "N/A" | less_than | 6 | unknown | not a number
+        "1,5" | less_than | 6 | unknown | not a number
+        [5] | less_than | 6 | unknown | not a number
         6 | between | [1, 6] | true
         "1" | between | [1, "6"] | true
         6.01 | between | [1, 6] | false
-        "x" | between | [1, 6] | false | not a number
+        "x" | between | [1, 6] | unknown | not a number
         "#,
     );
 }
@@ -248,12 +274,12 @@ fn booleans() {
         true | is_true | true | true
         false | is_true | true | false
         "True" | is_true | true | true
-        "yes" | is_true | true | false | not true or false
-        1 | is_true | true | false | not true or false
+        "yes" | is_true | true | unknown | not true or false
+        1 | is_true | true | unknown | not true or false
         false | is_false | true | true
         "false " | is_false | true | true
         true | is_false | true | false
-        0 | is_false | true | false | not true or false
+        0 | is_false | true | unknown | not true or false
         "#,
     );
 }
@@ -267,11 +293,11 @@ fn dates() {
         "2026-03-01" | before | "2026-03-01T00:00:01Z" | true
         "2026-03-01T10:00:00Z" | after | "2026-03-01" | true
         "2026-03-01" | after | "2026-03-01" | false
-        "soon" | after | "2026-03-01" | false | not a date
-        1772000000 | after | "2026-03-01" | false | not a date
+        "soon" | after | "2026-03-01" | unknown | not a date
+        1772000000 | after | "2026-03-01" | unknown | not a date
         "2026-03-05" | between | ["2026-03-01", "2026-03-05"] | true
         "2026-03-05T00:00:01" | between | ["2026-03-01", "2026-03-05"] | false
-        5 | between | ["2026-03-01", "2026-03-05"] | false | not a date
+        5 | between | ["2026-03-01", "2026-03-05"] | unknown | not a date
         "2026-03-03T12:00:00Z" | within_last | "7 days" | true
         "2026-03-03T11:59:59Z" | within_last | "7 days" | false
         "2026-03-10T12:00:00Z" | within_last | "7 days" | true
@@ -281,7 +307,17 @@ fn dates() {
         "2026-03-10T14:30:01Z" | within_next | "2h 30m" | false
         "2026-03-10T11:00:00Z" | within_next | "1 day" | false
         "0001-01-01" | within_last | "15000 years" | true
-        [] | within_next | "1 day" | false | not a date
+        [] | within_next | "1 day" | unknown | not a date
+        "2026-03-03T11:59:59Z" | more_than_ago | "7 days" | true
+        "2026-03-03T12:00:00Z" | more_than_ago | "7 days" | false
+        "2026-03-11" | more_than_ago | "1 hour" | false
+        7 | more_than_ago | "1 hour" | unknown | not a date
+        "2026-03-10T23:59:59Z" | on_day | "today" | true
+        "2026-03-09T23:59:59Z" | on_day | "today" | false
+        "2026-03-09T23:59:59Z" | on_day | "today Europe/Paris" | true
+        "2026-03-09" | on_day | "yesterday" | true
+        "soon" | on_day | "today" | unknown | not a date
+        20260310 | on_day | "today" | unknown | not a date
         "#,
     );
 }
@@ -299,12 +335,12 @@ fn choices() {
         ["1", "14"] | selected | 4 | false
         [] | selected | 4 | false
         "x1" | selected | "x1" | true
-        {"4": true} | selected | 4 | false | not a choice
-        true | selected | 4 | false | not a choice
+        {"4": true} | selected | 4 | unknown | not a choice
+        true | selected | 4 | unknown | not a choice
         4 | not_selected | "4" | false
         ["1"] | not_selected | 4 | true
         [] | not_selected | 4 | true
-        {} | not_selected | 4 | false | not a choice
+        {} | not_selected | 4 | unknown | not a choice
         "#,
     );
 }
@@ -319,8 +355,17 @@ fn lists() {
         [1, 2] | count_greater_than | 2 | false
         [1] | count_less_than | 2 | true
         [1, 2] | count_less_than | 2 | false
-        "ab" | count_equals | 2 | false | not a list
-        {"a": 1} | count_equals | 1 | false | not a list
+        [1, 2] | count_not_equals | 2 | false
+        [1] | count_not_equals | 2 | true
+        [1, 2] | count_greater_than_or_equal | 2 | true
+        [1] | count_greater_than_or_equal | 2 | false
+        [1, 2] | count_less_than_or_equal | 2 | true
+        [1, 2, 3] | count_less_than_or_equal | 2 | false
+        "ab" | count_equals | 1 | true
+        4 | count_equals | 1 | true
+        true | count_greater_than | 0 | true
+        " " | count_equals | 0 | true
+        {"a": 1} | count_equals | 1 | unknown | not a list
         ["Late", "rude"] | any_of | ["late", "slow"] | true
         ["fast"] | any_of | ["late", "slow"] | false
         ["2"] | any_of | [1, 2] | true
@@ -333,7 +378,7 @@ fn lists() {
         [] | none_of | ["late"] | true
         ["Late"] | none_of | ["late", "slow"] | false
         [{"a": 1}, null, ["late"]] | none_of | ["late"] | true
-        {"late": 1} | none_of | ["late"] | false | not a list
+        {"late": 1} | none_of | ["late"] | unknown | not a list
         "#,
     );
 }
@@ -388,8 +433,8 @@ fn trace_explains_every_comparison() {
          \x20 ✗ data.score less_than_or_equal 6 (seen 9)\n\
          \x20 ✓ any\n\
          \x20   ✓ data.tier equals \"gold\" (seen \"Gold\")\n\
-         \x20   ✗ data.comment matches \"^refund\" (no value)\n\
-         \x20   ✗ data.region in [\"EU\",4] (seen {\"a\":1}: not a number)\n\
+         \x20   ? data.comment matches \"^refund\" (no value)\n\
+         \x20   ? data.region in [\"EU\",4] (seen {\"a\":1}: not a number)\n\
          \x20   ✓ none of nothing"
     );
     let json = serde_json::to_value(&evaluation.trace).unwrap();
@@ -397,7 +442,7 @@ fn trace_explains_every_comparison() {
         json["members"][1]["members"][1],
         json!({
             "kind": "comparison", "field": "data.comment", "operator": "matches",
-            "expected": "^refund", "holds": false, "note": "no value"
+            "expected": "^refund", "holds": "unknown", "note": "no value"
         })
     );
     assert_eq!(json["kind"], "all");
@@ -439,8 +484,7 @@ fn trace_shortens_what_was_seen() {
 #[test]
 fn wrong_conditions_are_refused() {
     let field = |operator: &str, operand: Value| json!({"field": "x", operator: operand});
-    let expected_object =
-        "expected an object with `all`, `any` or `none`, or with `field` and an operator; found ";
+    let expected_object = "expected an object with `all`, `any` or `none`, with `field` and an operator, or with `expression`; found ";
     let rows = [
         (json!([]), format!("{expected_object}a list of 0")),
         (json!({}), format!("{expected_object}an empty object")),
@@ -553,6 +597,116 @@ fn schema_knows_every_operator() {
     );
 }
 
+#[test]
+fn schema_has_a_form_for_every_condition() {
+    let schema = schemars::schema_for!(Condition).to_value();
+    let forms = schema["oneOf"].as_array().unwrap();
+    assert_eq!(forms.len(), 6);
+    for form in forms {
+        assert_eq!(form["additionalProperties"], json!(false));
+    }
+    for quantifier in Quantifier::EVERY {
+        let nested = &forms[4]["properties"][quantifier.name()];
+        assert_eq!(nested, &json!({"$ref": "#"}), "{quantifier}");
+        assert_eq!(
+            serde_json::to_value(quantifier).unwrap(),
+            json!(quantifier.name())
+        );
+        assert_eq!(Quantifier::from_name(quantifier.name()), Some(quantifier));
+    }
+    assert_eq!(forms[5]["required"], json!(["expression"]));
+    assert_eq!(
+        forms[5]["properties"]["expression"]["maxLength"],
+        json!(1_000)
+    );
+}
+
+#[test]
+fn locators_name_fields() {
+    let event = json!({"data": {
+        "values": {"QID1": 9, "QID2": ["2", "4"], "plan": "gold", "userLanguage": "FR"},
+        "displayedValues": {"QID2": ["1", "2", "3", "4"]}
+    }});
+    for (condition, expected) in [
+        (json!({"field": "q://QID1", "greater_than": 8}), Truth::True),
+        (json!({"field": "q://QID2", "selected": 4}), Truth::True),
+        (json!({"field": "q://QID2", "selected": 3}), Truth::False),
+        (json!({"field": "q://QID2", "displayed": 3}), Truth::True),
+        (
+            json!({"field": "q://QID2", "not_displayed": 5}),
+            Truth::True,
+        ),
+        (
+            json!({"field": "q://QID2/SelectedChoicesCount", "equals": 2}),
+            Truth::True,
+        ),
+        (json!({"field": "q://QID2", "count_equals": 2}), Truth::True),
+        (json!({"field": "q://QID1", "count_equals": 1}), Truth::True),
+        (
+            json!({"field": "q://QID2/SelectableChoice/2", "is_true": true}),
+            Truth::True,
+        ),
+        (
+            json!({"field": "e://Field/plan", "in": ["gold", "platinum"]}),
+            Truth::True,
+        ),
+        (
+            json!({"field": "${e://Field/plan}", "equals": "gold"}),
+            Truth::True,
+        ),
+        (
+            json!({"field": "m://Language", "equals": "fr"}),
+            Truth::True,
+        ),
+        (
+            json!({"field": "q://QID9", "greater_than": 8}),
+            Truth::Unknown,
+        ),
+        (json!({"field": "q://QID9", "not_selected": 8}), Truth::True),
+        (
+            json!({"field": "q://QID2", "any_member": {"field": "@", "equals": "2"}}),
+            Truth::True,
+        ),
+    ] {
+        assert_eq!(truth(&condition, &event), expected, "{condition}");
+        let parsed = Condition::parse(&condition).unwrap();
+        assert_eq!(serde_json::to_value(parsed).unwrap(), condition);
+    }
+    for (field, reason) in [
+        ("q://", "is not complete"),
+        ("q://QID1/Everything", "asks for `Everything` of an answer"),
+        (
+            "date://CurrentDate/c",
+            "an event has no value for this locator",
+        ),
+    ] {
+        let error = Condition::parse(&json!({"field": field, "equals": 1})).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+    }
+    let error = Condition::parse(&json!({"field": "data.plan", "displayed": 1})).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("displayed choices are those of a question"),
+        "{error}"
+    );
+}
+
+#[test]
+fn stored_traces_are_still_read() {
+    let stored = json!({"kind": "all", "holds": false, "members": [
+        {"kind": "comparison", "field": "a", "operator": "equals", "expected": 1, "seen": 1, "holds": true},
+        {"kind": "comparison", "field": "b", "operator": "less_than", "expected": 1, "holds": false,
+         "note": "no value"}
+    ]});
+    let trace: Trace = serde_json::from_value(stored.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&trace).unwrap(), stored);
+    assert_eq!(
+        trace.to_string(),
+        "✗ all\n  ✓ a equals 1 (seen 1)\n  ✗ b less_than 1 (no value)"
+    );
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -584,7 +738,17 @@ fn any_comparison() -> impl Strategy<Value = Value> {
     ];
     (field, 0..Operator::EVERY.len(), any_json(), 0..5_i64).prop_map(
         |(field, operator, operand, number)| {
-            let name = Operator::EVERY[operator].name();
+            let operator = Operator::EVERY[operator];
+            let name = operator.name();
+            let displayed = matches!(operator, Operator::Displayed | Operator::NotDisplayed);
+            let field = if displayed {
+                format!(
+                    "a.values.{}",
+                    field.trim_start_matches('/').chars().next().unwrap_or('a')
+                )
+            } else {
+                field
+            };
             let drawn = json!({"field": field, name: operand});
             if Condition::parse(&drawn).is_ok() {
                 return drawn;
@@ -619,11 +783,12 @@ fn any_event() -> impl Strategy<Value = Value> {
     (any_json(), any_json()).prop_map(|(a, b)| json!({"a": a, "b": b}))
 }
 
-fn holds(condition: &Value, event: &Value) -> bool {
-    Condition::parse(condition)
-        .unwrap()
-        .evaluate(event, now())
-        .holds
+fn truth(condition: &Value, event: &Value) -> Truth {
+    let evaluation = Condition::parse(condition)
+        .unwrap_or_else(|error| panic!("{condition}: {error}"))
+        .evaluate(event, now());
+    assert_eq!(evaluation.holds, evaluation.trace.truth() == Truth::True);
+    evaluation.trace.truth()
 }
 
 fn reversed(condition: &Value) -> Value {
@@ -644,15 +809,34 @@ fn reversed(condition: &Value) -> Value {
     Value::Object(turned.collect())
 }
 
-fn check_trace(trace: &Trace) -> bool {
-    let results = |members: &[Trace]| members.iter().map(check_trace).collect::<Vec<bool>>();
-    let holds = match trace {
-        Trace::All { members, .. } => results(members).iter().all(|holds| *holds),
-        Trace::Any { members, .. } => results(members).iter().any(|holds| *holds),
-        Trace::None { members, .. } => !results(members).iter().any(|holds| *holds),
-        Trace::Comparison { holds, .. } => *holds,
+fn check_trace(trace: &Trace) -> Truth {
+    let least = |members: &[Trace]| {
+        let results: Vec<Truth> = members.iter().map(check_trace).collect();
+        [Truth::False, Truth::Unknown, Truth::True]
+            .into_iter()
+            .find(|truth| results.contains(truth))
+            .unwrap_or(Truth::True)
     };
-    assert_eq!(trace.holds(), holds);
+    let greatest = |members: &[Trace]| {
+        let results: Vec<Truth> = members.iter().map(check_trace).collect();
+        [Truth::True, Truth::Unknown, Truth::False]
+            .into_iter()
+            .find(|truth| results.contains(truth))
+            .unwrap_or(Truth::False)
+    };
+    let holds = match trace {
+        Trace::All { members, .. } => least(members),
+        Trace::Any { members, .. } => greatest(members),
+        Trace::None { members, .. } => !greatest(members),
+        Trace::ListMembers { members, .. } => {
+            for member in members {
+                check_trace(&member.trace);
+            }
+            trace.truth()
+        }
+        Trace::Comparison { holds, .. } | Trace::Expression { holds, .. } => *holds,
+    };
+    assert_eq!(trace.truth(), holds);
     holds
 }
 
@@ -673,19 +857,19 @@ proptest! {
     #[test]
     fn trace_agrees_with_result(condition in any_condition(), event in any_event()) {
         let evaluation = Condition::parse(&condition).unwrap().evaluate(&event, now());
-        prop_assert_eq!(check_trace(&evaluation.trace), evaluation.holds);
+        prop_assert_eq!(check_trace(&evaluation.trace).holds(), evaluation.holds);
     }
 
     #[test]
     fn order_does_not_matter(condition in any_condition(), event in any_event()) {
-        prop_assert_eq!(holds(&condition, &event), holds(&reversed(&condition), &event));
+        prop_assert_eq!(truth(&condition, &event), truth(&reversed(&condition), &event));
     }
 
     #[test]
     fn none_is_not_any(members in prop::collection::vec(any_condition(), 0..4), event in any_event()) {
-        prop_assert_ne!(
-            holds(&json!({"none": members}), &event),
-            holds(&json!({"any": members}), &event)
+        prop_assert_eq!(
+            truth(&json!({"none": members}), &event),
+            !truth(&json!({"any": members}), &event)
         );
     }
 
