@@ -178,7 +178,7 @@ impl Evaluator {
         } else {
             None
         };
-        let settled = run::settle(id, &mut tasks, event.as_ref());
+        let settled = run::settle(&run, &mut tasks, event.as_ref());
         let ends_now = run.state == RunState::Running && settled.finished.is_some();
         if let Some(state) = settled.finished.filter(|_| ends_now) {
             run.state = state;

@@ -9,7 +9,7 @@ use crate::event::CloudEvent;
 use crate::id::AccountName;
 use crate::message::{ACCOUNT_CONNECTED, ACCOUNT_RECONNECT};
 
-/// The systems that tasks work in.
+/// The systems that accounts belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Vendor {
@@ -17,14 +17,17 @@ pub enum Vendor {
     ServiceNow,
     /// Zendesk.
     Zendesk,
+    /// Qualtrics: no tasks, but responses are fetched from it.
+    Qualtrics,
 }
 
 impl Vendor {
-    /// The text form, which is also the first part of its task kinds.
+    /// The text form, which is also the first part of its task kinds, where it has any.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ServiceNow => "servicenow",
             Self::Zendesk => "zendesk",
+            Self::Qualtrics => "qualtrics",
         }
     }
 }
@@ -41,7 +44,7 @@ impl std::fmt::Display for Vendor {
 pub enum AccountKind {
     /// A user's name and password.
     Basic,
-    /// A Zendesk agent's e-mail address and an API token.
+    /// An API token; Zendesk's goes with the e-mail address of an agent.
     ApiToken,
     /// An access token that was issued elsewhere, and that nobody here can renew.
     Bearer,
@@ -106,7 +109,7 @@ pub struct Account {
     pub name: AccountName,
     /// Whose account it is.
     pub vendor: Vendor,
-    /// The first label of the vendor's host name: ServiceNow's instance, Zendesk's subdomain.
+    /// The first label of the vendor's host name: ServiceNow's instance, Zendesk's subdomain, Qualtrics' data centre.
     pub instance: String,
     /// How it proves itself.
     pub kind: AccountKind,

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::EndpointName;
+use crate::id::{AccountName, EndpointName};
 
 /// A way in, as it is written in a definition and kept in the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,10 @@ pub struct Endpoint {
     /// For `json` endpoints: where id, type, subject and time are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Mapping>,
+    /// For `qualtrics` endpoints: the Qualtrics account with which the answers are fetched when an event subscription
+    /// tells of a response. Without it such an event has no answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountName>,
     /// Whether requests are accepted. A switched-off endpoint answers 410.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -37,6 +41,10 @@ pub enum EndpointKind {
     Cloudevents,
     /// A Zendesk webhook, event-subscribed or fired by a trigger.
     Zendesk,
+    /// Online reviews and social posts, from whatever collects them.
+    DatasetRecord,
+    /// A business rule of ServiceNow that tells of records.
+    Servicenow,
 }
 
 /// How a request proves where it comes from. Where a scheme has a secret, up to two are valid at a time,
@@ -221,6 +229,21 @@ impl Endpoint {
                 "only a json endpoint has a mapping; the others know where to look".to_owned(),
             ));
         }
+        if self.account.is_some() {
+            if self.kind != EndpointKind::Qualtrics {
+                problems.push((
+                    "account".to_owned(),
+                    "only a qualtrics endpoint has an account, to fetch responses with".to_owned(),
+                ));
+            }
+            if matches!(self.verification, Verification::None { .. }) {
+                problems.push((
+                    "account".to_owned(),
+                    "expected a verification scheme: anybody who knows the URL could have responses fetched with the account"
+                        .to_owned(),
+                ));
+            }
+        }
         if matches!(self.verification, Verification::QualtricsHmac { .. })
             && self.kind != EndpointKind::Qualtrics
         {
@@ -252,10 +275,40 @@ impl fmt::Display for EndpointKind {
             Self::Json => "json",
             Self::Cloudevents => "cloudevents",
             Self::Zendesk => "zendesk",
+            Self::DatasetRecord => "dataset_record",
+            Self::Servicenow => "servicenow",
         })
     }
 }
 
 fn yes() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn account_belongs_to_a_qualtrics_endpoint_that_verifies() {
+        let problems = |kind: &str, verification: Value| {
+            let endpoint: Endpoint = serde_json::from_value(json!({
+                "name": "survey", "kind": kind, "verification": verification, "account": "feedback"
+            }))
+            .unwrap();
+            endpoint.problems().len()
+        };
+        let open = json!({"scheme": "none", "accept_unverified_requests": true});
+        let bearer = json!({"scheme": "bearer"});
+        assert_eq!(
+            problems("qualtrics", json!({"scheme": "qualtrics_hmac"})),
+            0
+        );
+        assert_eq!(problems("qualtrics", bearer.clone()), 0);
+        assert_eq!(problems("qualtrics", open.clone()), 1);
+        assert_eq!(problems("json", bearer), 1);
+        assert_eq!(problems("cloudevents", open), 2);
+    }
 }

@@ -152,6 +152,13 @@ text_id!(
     |text| is_key(text, "run_")
 );
 text_id!(
+    /// Names an occasion on which events are handled again. Whoever asks for it chooses it; asking twice
+    /// under one name does it once.
+    ReplayId, "a replay id",
+    "1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
+    "^[a-z0-9][a-z0-9-]{0,63}$", is_slug
+);
+text_id!(
     /// Identifies one task of one run towards the vendor: the idempotency key, correlation id or external
     /// id of what the task creates. 35 characters of `[a-z0-9_]`.
     TaskKey, "a task key", "`tk_` and 32 hexadecimal digits", "^tk_[0-9a-f]{32}$",
@@ -185,6 +192,12 @@ impl RunId {
     /// The run of this workflow for this event.
     pub fn derive(event: &EventKey, workflow: &WorkflowId) -> Self {
         Self(derive("run_", &[event.as_str(), workflow.as_str()]))
+    }
+
+    /// The run of this workflow for this event when it is handled again.
+    pub fn derive_replay(event: &EventKey, workflow: &WorkflowId, replay: &ReplayId) -> Self {
+        let parts = [event.as_str(), workflow.as_str(), replay.as_str()];
+        Self(derive("run_", &parts))
     }
 }
 

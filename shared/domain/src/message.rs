@@ -17,6 +17,10 @@ pub const SOURCE_EVALUATE: &str = "closedloop.evaluate";
 pub const SOURCE_TASKS: &str = "closedloop.tasks";
 /// `source` on the bus of what happens to accounts.
 pub const SOURCE_ACCOUNTS: &str = "closedloop.accounts";
+/// `source` on the bus of what schedules fire.
+pub const SOURCE_SCHEDULES: &str = "closedloop.schedules";
+/// `source` on the bus of survey responses that were fetched.
+pub const SOURCE_QUALTRICS: &str = "closedloop.qualtrics";
 
 /// `detail-type` of a task that is to be done.
 pub const TASK_REQUESTED: &str = "task.requested";
@@ -32,9 +36,33 @@ pub const RUN_FAILED: &str = "run.failed";
 pub const ACCOUNT_CONNECTED: &str = "account.connected";
 /// Type of the event that an account must be connected again.
 pub const ACCOUNT_RECONNECT: &str = "account.reconnect";
+/// Type of the event that a workflow's schedule has fired; the subject is the workflow's id.
+pub const SCHEDULE_FIRED: &str = "schedule.fired";
+
+/// Type of the event that there is a survey response whose answers are still to be fetched.
+pub const RESPONSE_NOTIFIED: &str = "qualtrics.response.notified";
+/// Type of the event that a survey response is complete.
+pub const RESPONSE_COMPLETED: &str = "qualtrics.response.completed";
+/// Type of the event that a survey was answered in part.
+pub const RESPONSE_PARTIAL: &str = "qualtrics.response.partial";
+/// Type of the event that the answers of a survey response could not be fetched.
+pub const RESPONSE_FAILED: &str = "qualtrics.response.failed";
+
+/// What the id of a [`RESPONSE_NOTIFIED`] event begins with, before the id of the event that brings the answers.
+pub const NOTIFIED_ID_PREFIX: &str = "notified.";
+/// What the id of a [`RESPONSE_FAILED`] event begins with, before the id of the event that should have brought the answers.
+pub const FAILED_ID_PREFIX: &str = "failed.";
+/// The extension attribute of a [`RESPONSE_NOTIFIED`] event that names the account to fetch the response with.
+pub const NOTIFIED_ACCOUNT: &str = "account";
+/// The extension attribute of a [`RESPONSE_NOTIFIED`] event that holds the type of the event that brings the answers.
+pub const NOTIFIED_TYPE: &str = "notifiedtype";
+
+/// Single event types that are made here only, beside [`RESERVED_TYPE_PREFIXES`]. What was notified is fetched with an
+/// account's credentials, so not everybody may say so.
+pub const RESERVED_TYPES: [&str; 2] = [RESPONSE_NOTIFIED, RESPONSE_FAILED];
 
 /// Event types that begin so are this product's own; nobody may send them in.
-pub const RESERVED_TYPE_PREFIXES: [&str; 3] = ["task.", "run.", "account."];
+pub const RESERVED_TYPE_PREFIXES: [&str; 4] = ["task.", "run.", "account.", "schedule."];
 
 /// The `detail` of `task.requested`, `task.succeeded` and `task.failed`. The state is in the table: the
 /// message says where to look.
@@ -106,7 +134,9 @@ impl BusMessage {
                 .map_err(fault),
             (SOURCE_INGEST, _)
             | (SOURCE_EVALUATE, RUN_SUCCEEDED | RUN_FAILED)
-            | (SOURCE_ACCOUNTS, ACCOUNT_CONNECTED | ACCOUNT_RECONNECT) => {
+            | (SOURCE_ACCOUNTS, ACCOUNT_CONNECTED | ACCOUNT_RECONNECT)
+            | (SOURCE_SCHEDULES, SCHEDULE_FIRED)
+            | (SOURCE_QUALTRICS, RESPONSE_COMPLETED | RESPONSE_PARTIAL | RESPONSE_FAILED) => {
                 let event: CloudEvent = serde_json::from_value(envelope.detail).map_err(fault)?;
                 Ok(Self::Event(Box::new(event)))
             }
@@ -117,6 +147,33 @@ impl BusMessage {
                     detail_type.chars().take(64).collect::<String>()
                 ),
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fetched_responses_are_events_and_notifications_come_from_outside_only() {
+        for (source, kind, expected) in [
+            (SOURCE_QUALTRICS, RESPONSE_COMPLETED, true),
+            (SOURCE_QUALTRICS, RESPONSE_PARTIAL, true),
+            (SOURCE_QUALTRICS, RESPONSE_FAILED, true),
+            (SOURCE_QUALTRICS, RESPONSE_NOTIFIED, false),
+            (SOURCE_QUALTRICS, "review.created", false),
+            (SOURCE_INGEST, RESPONSE_NOTIFIED, true),
+        ] {
+            let body = serde_json::json!({"source": source, "detail-type": kind, "detail": {
+                "specversion": "1.0", "id": "1", "source": "/endpoints/survey", "type": kind
+            }});
+            let read = BusMessage::parse(&body.to_string());
+            assert_eq!(
+                matches!(read, Ok(BusMessage::Event(_))),
+                expected,
+                "{source} {kind}"
+            );
         }
     }
 }

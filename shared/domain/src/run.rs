@@ -9,8 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::decision::{EventRecord, kept_trace};
 use crate::event::{CloudEvent, WORKFLOW_CHAIN};
-use crate::id::{AccountName, EventKey, RunId, TaskKey, TaskName, WorkflowId};
+use crate::id::{AccountName, EventKey, ReplayId, RunId, TaskKey, TaskName, WorkflowId};
 use crate::message::{RUN_FAILED, RUN_SUCCEEDED};
 use crate::task::TaskKind;
 use crate::workflow::{Task, Workflow};
@@ -43,7 +44,7 @@ pub enum TaskState {
     Succeeded,
     /// Given up.
     Failed,
-    /// Never tried, because a task that it needs did not succeed.
+    /// Never tried, because a task that it needs did not succeed, or a condition did not hold.
     Skipped,
 }
 
@@ -106,6 +107,12 @@ pub struct Run {
     /// How often it was retried by hand.
     #[serde(default)]
     pub reopened: u32,
+    /// Set when somebody had the event handled again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
+    /// The IANA time zone in which piped text writes dates; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// When it was created.
     pub started_at: Timestamp,
     /// When its last task ended.
@@ -113,6 +120,17 @@ pub struct Run {
     pub finished_at: Option<Timestamp>,
     /// Why the workflow applied: each comparison with the value seen.
     pub trace: Value,
+}
+
+/// An event that was handled before is handled again. What it was the first time stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Replay {
+    /// Names the replay. An event is handled once for each id, however often that is asked for.
+    pub id: ReplayId,
+    /// Whether its tasks have keys of their own, so that what the first run has created is created once more.
+    /// Otherwise they have the keys of the first run, and what that has created is found.
+    #[serde(default)]
+    pub new_keys: bool,
 }
 
 /// One task of a run.
@@ -132,6 +150,15 @@ pub struct TaskRun {
     pub account: AccountName,
     /// The tasks that must have succeeded before.
     pub needs: Vec<TaskName>,
+    /// Whether it is done at all, once the tasks that it needs have succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<rules::Condition>,
+    /// Why its condition held or did not: each comparison with the value seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Value>,
+    /// Skipped because its condition did not hold, or that of a task that it needs. That is no failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unwanted: bool,
     /// The input as the workflow has it.
     pub draft: Value,
     /// The input with the piped text filled in. Rendered once: every attempt sends the same.
@@ -269,8 +296,46 @@ pub fn begin(
     trace: Value,
     now: Timestamp,
 ) -> (Run, Vec<TaskRun>) {
+    begin_as(workflow, revision, event, trace, None, now)
+}
+
+/// Creates a run of a workflow for an event that is handled again. What an earlier run may have written is
+/// looked for from the moment on at which the event was evaluated first.
+pub fn begin_replay(
+    workflow: &Workflow,
+    revision: u32,
+    record: &EventRecord,
+    trace: Value,
+    replay: Replay,
+    now: Timestamp,
+) -> (Run, Vec<TaskRun>) {
+    let keys_are_old = !replay.new_keys;
+    let (run, mut tasks) = begin_as(workflow, revision, &record.event, trace, Some(replay), now);
+    if keys_are_old {
+        for task in &mut tasks {
+            task.first_ever_at = Some(record.evaluated_at);
+        }
+    }
+    (run, tasks)
+}
+
+fn begin_as(
+    workflow: &Workflow,
+    revision: u32,
+    event: &CloudEvent,
+    trace: Value,
+    replay: Option<Replay>,
+    now: Timestamp,
+) -> (Run, Vec<TaskRun>) {
     let event_key = event.key();
-    let id = RunId::derive(&event_key, &workflow.id);
+    let first = RunId::derive(&event_key, &workflow.id);
+    let id = match &replay {
+        None => first.clone(),
+        Some(replay) => RunId::derive_replay(&event_key, &workflow.id, &replay.id),
+    };
+    // A key that an earlier run may have used: what it has created is looked for.
+    let keys_are_old = replay.as_ref().is_some_and(|replay| !replay.new_keys);
+    let keys_of = if keys_are_old { first } else { id.clone() };
     let mut chain = event.workflow_chain();
     chain.push(workflow.id.clone());
     let mut run = Run {
@@ -284,15 +349,21 @@ pub fn begin(
         chain,
         state: RunState::Running,
         reopened: 0,
+        replay,
+        timezone: workflow.timezone.clone(),
         started_at: now,
         finished_at: None,
         trace,
     };
     let mut tasks: Vec<TaskRun> = (0..)
         .zip(&workflow.tasks)
-        .map(|(position, task)| new_task(&run.id, position, task))
+        .map(|(position, task)| TaskRun {
+            key: TaskKey::derive(&keys_of, &task.id),
+            look_first: keys_are_old,
+            ..new_task(&run.id, position, task)
+        })
         .collect();
-    let settled = settle(&run.id, &mut tasks, Some(event));
+    let settled = settle(&run, &mut tasks, Some(event));
     if let Some(state) = settled.finished {
         run.state = state;
         run.finished_at = Some(now);
@@ -309,6 +380,9 @@ fn new_task(run: &RunId, position: u32, task: &Task) -> TaskRun {
         kind: task.kind,
         account: task.account.clone(),
         needs: task.needs.clone(),
+        when: task.when.clone(),
+        trace: None,
+        unwanted: false,
         draft: task.input.clone(),
         input: None,
         state: TaskState::Waiting,
@@ -330,7 +404,7 @@ fn new_task(run: &RunId, position: u32, task: &Task) -> TaskRun {
 /// Requests every waiting task whose needs have succeeded, skips those whose needs cannot succeed any
 /// more, and tells how the run ended if nothing is left to do. Doing it twice changes nothing more.
 /// `event` is `None` when it has expired; then nothing can be rendered any more.
-pub fn settle(run: &RunId, tasks: &mut [TaskRun], event: Option<&CloudEvent>) -> Settled {
+pub fn settle(run: &Run, tasks: &mut [TaskRun], event: Option<&CloudEvent>) -> Settled {
     let mut changed = vec![false; tasks.len()];
     // Each round ends at least one task's waiting, so there are at most as many rounds as tasks.
     loop {
@@ -340,10 +414,12 @@ pub fn settle(run: &RunId, tasks: &mut [TaskRun], event: Option<&CloudEvent>) ->
             if task.state != TaskState::Waiting {
                 continue;
             }
-            let Some(next) = next_state(run, task, tasks, event) else {
+            let Some(Step { next, trace }) = next_state(run, task, tasks, event) else {
                 continue;
             };
             if let (Some(task), Some(flag)) = (tasks.get_mut(index), changed.get_mut(index)) {
+                task.trace = trace.map(kept_trace);
+                task.unwanted = matches!(next, Next::NotWanted(_));
                 match next {
                     Next::Request(input) => {
                         task.state = TaskState::Requested;
@@ -353,7 +429,7 @@ pub fn settle(run: &RunId, tasks: &mut [TaskRun], event: Option<&CloudEvent>) ->
                         task.state = TaskState::Failed;
                         task.reason = Some(reason);
                     }
-                    Next::Skip(reason) => {
+                    Next::Skip(reason) | Next::NotWanted(reason) => {
                         task.state = TaskState::Skipped;
                         task.reason = Some(reason);
                     }
@@ -367,7 +443,8 @@ pub fn settle(run: &RunId, tasks: &mut [TaskRun], event: Option<&CloudEvent>) ->
         }
     }
     let finished = tasks.iter().all(|task| task.state.has_ended()).then(|| {
-        if tasks.iter().all(|task| task.state == TaskState::Succeeded) {
+        let went_well = |task: &TaskRun| task.state == TaskState::Succeeded || task.unwanted;
+        if tasks.iter().all(went_well) {
             RunState::Succeeded
         } else {
             RunState::Failed
@@ -386,56 +463,105 @@ enum Next {
     Request(Value),
     Fail(String),
     Skip(String),
+    /// Skipped, which is no failure.
+    NotWanted(String),
+}
+
+struct Step {
+    next: Next,
+    /// Of the task's own condition.
+    trace: Option<Value>,
+}
+
+impl From<Next> for Step {
+    fn from(next: Next) -> Self {
+        Self { next, trace: None }
+    }
 }
 
 fn next_state(
-    run: &RunId,
+    run: &Run,
     task: &TaskRun,
     tasks: &[TaskRun],
     event: Option<&CloudEvent>,
-) -> Option<Next> {
+) -> Option<Step> {
     let mut ready = true;
+    let mut unwanted = None;
     for need in &task.needs {
-        match tasks
-            .iter()
-            .find(|other| other.name == *need)
-            .map(|other| other.state)
-        {
-            Some(TaskState::Succeeded) => {}
-            Some(state @ (TaskState::Failed | TaskState::Skipped)) => {
-                return Some(Next::Skip(format!(
-                    "it needs the task `{need}`, which was {}",
-                    ended_word(state)
-                )));
-            }
-            Some(
-                TaskState::Waiting
-                | TaskState::Requested
-                | TaskState::Running
-                | TaskState::Retrying,
-            ) => ready = false,
-            None => {
-                return Some(Next::Fail(format!(
+        let Some(needed) = tasks.iter().find(|other| other.name == *need) else {
+            return Some(
+                Next::Fail(format!(
                     "it needs the task `{need}`, which is not in this run"
-                )));
+                ))
+                .into(),
+            );
+        };
+        match needed.state {
+            TaskState::Succeeded => {}
+            TaskState::Skipped if needed.unwanted => unwanted = Some(need),
+            state @ (TaskState::Failed | TaskState::Skipped) => {
+                return Some(
+                    Next::Skip(format!(
+                        "it needs the task `{need}`, which was {}",
+                        ended_word(state)
+                    ))
+                    .into(),
+                );
             }
+            TaskState::Waiting
+            | TaskState::Requested
+            | TaskState::Running
+            | TaskState::Retrying => ready = false,
         }
+    }
+    if let Some(need) = unwanted {
+        return Some(
+            Next::NotWanted(format!(
+                "it needs the task `{need}`, which was skipped since a condition did not hold"
+            ))
+            .into(),
+        );
     }
     if !ready {
         return None;
     }
     let Some(event) = event else {
-        return Some(Next::Fail(
-            "the event has expired, so the piped text cannot be filled in".to_owned(),
-        ));
+        return Some(
+            Next::Fail("the event has expired, so the piped text cannot be filled in".to_owned())
+                .into(),
+        );
     };
-    let rendered = piped_text::render_value(&task.draft, &context(run, tasks, event));
+    let Some(condition) = &task.when else {
+        return Some(filled_in(run, task, tasks, event).into());
+    };
+    let evaluation = condition.evaluate(&seen_by_condition(tasks, event), run.started_at);
+    Some(Step {
+        next: if evaluation.holds {
+            filled_in(run, task, tasks, event)
+        } else {
+            Next::NotWanted("its condition did not hold".to_owned())
+        },
+        trace: serde_json::to_value(&evaluation.trace).ok(),
+    })
+}
+
+/// What a task's condition looks at: the event, and beside its attributes the outputs of earlier tasks.
+fn seen_by_condition(tasks: &[TaskRun], event: &CloudEvent) -> Value {
+    let mut root = json!(event);
+    if let Some(attributes) = root.as_object_mut() {
+        attributes.insert("tasks".to_owned(), outputs(tasks).into());
+    }
+    root
+}
+
+fn filled_in(run: &Run, task: &TaskRun, tasks: &[TaskRun], event: &CloudEvent) -> Next {
+    let rendered = piped_text::render_value(&task.draft, &context(run, tasks, event), &|path| {
+        task.kind.destination(path)
+    });
     let input = match rendered {
         Ok(input) => input,
         Err(error) => {
-            return Some(Next::Fail(format!(
-                "the piped text cannot be filled in: {error}"
-            )));
+            return Next::Fail(format!("the piped text cannot be filled in: {error}"));
         }
     };
     let bytes = bytes_of(&input) + bytes_of(&task.draft);
@@ -444,7 +570,7 @@ fn next_state(
         .filter_map(|other| other.input.as_ref())
         .map(bytes_of)
         .sum();
-    Some(if bytes > MOST_INPUT_BYTES {
+    if bytes > MOST_INPUT_BYTES {
         Next::Fail(format!(
             "with the piped text filled in the task takes {bytes} bytes, and at most {MOST_INPUT_BYTES} can be kept: shorten it with the filter `truncate`"
         ))
@@ -454,7 +580,7 @@ fn next_state(
         ))
     } else {
         Next::Request(input)
-    })
+    }
 }
 
 fn bytes_of(value: &Value) -> usize {
@@ -469,16 +595,25 @@ fn ended_word(state: TaskState) -> &'static str {
     }
 }
 
-/// What piped text can refer to: `event`, `run` and `tasks.<id>.output`.
-fn context(run: &RunId, tasks: &[TaskRun], event: &CloudEvent) -> Value {
-    let outputs: Map<String, Value> = tasks
+/// What piped text can refer to: `event`, `run`, `tasks.<id>.output`, `now` and `timezone`.
+fn context(run: &Run, tasks: &[TaskRun], event: &CloudEvent) -> Value {
+    let outputs = outputs(tasks);
+    // The run's beginning stands for now: whenever a task is rendered, it says the same.
+    json!({
+        "event": event, "run": { "id": run.id }, "tasks": outputs,
+        "now": run.started_at, "timezone": run.timezone,
+    })
+}
+
+/// What each task that succeeded has left.
+fn outputs(tasks: &[TaskRun]) -> Map<String, Value> {
+    tasks
         .iter()
         .filter_map(|task| {
             let output = task.output.clone()?;
             Some((task.name.as_str().to_owned(), json!({ "output": output })))
         })
-        .collect();
-    json!({ "event": event, "run": { "id": run }, "tasks": outputs })
+        .collect()
 }
 
 /// The event that says how a run ended; workflows can start on it. `None` while it runs.
@@ -533,6 +668,7 @@ pub fn reopen(tasks: &mut [TaskRun]) -> Vec<TaskName> {
         match task.state {
             // Without an input the piped text could not be filled in: render it again.
             TaskState::Failed if task.input.is_some() => task.state = TaskState::Requested,
+            TaskState::Skipped if task.unwanted => continue,
             TaskState::Failed | TaskState::Skipped => task.state = TaskState::Waiting,
             TaskState::Waiting
             | TaskState::Requested
@@ -606,18 +742,93 @@ mod tests {
     }
 
     #[test]
+    fn replay_is_a_run_of_its_own_that_finds_what_the_first_has_created() {
+        let (first, first_tasks) = begin(
+            &chain(),
+            1,
+            &event(json!({})),
+            Value::Null,
+            Timestamp::UNIX_EPOCH,
+        );
+        let record = EventRecord {
+            event: event(json!({})),
+            evaluated_at: Timestamp::UNIX_EPOCH,
+            decisions: Vec::new(),
+        };
+        let now = Timestamp::from_second(60).unwrap();
+        let replayed = |id: &str, new_keys| {
+            let replay = Replay {
+                id: ReplayId::parse(id).unwrap(),
+                new_keys,
+            };
+            begin_replay(&chain(), 2, &record, Value::Null, replay, now)
+        };
+        let (run, tasks) = replayed("a", false);
+        assert_ne!(run.id, first.id);
+        assert_eq!(run.id, replayed("a", true).0.id);
+        assert_ne!(run.id, replayed("b", false).0.id);
+        assert!(
+            tasks
+                .iter()
+                .all(|task| task.run == run.id && task.look_first)
+        );
+        for (task, original) in tasks.iter().zip(&first_tasks) {
+            assert_eq!(task.key, original.key);
+            assert_eq!(task.first_ever_at, Some(Timestamp::UNIX_EPOCH));
+        }
+        let (_, tasks) = replayed("a", true);
+        assert!(tasks.iter().all(|task| !task.look_first));
+        assert_ne!(tasks[0].key, first_tasks[0].key);
+    }
+
+    #[test]
+    fn task_whose_condition_does_not_hold_is_skipped_with_what_needs_it_and_that_is_no_failure() {
+        let branches = workflow(json!([
+            {"id": "first", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x"}},
+            {"id": "solved", "kind": "zendesk.create_ticket", "account": "zd", "needs": ["first"],
+             "when": {"field": "tasks.first.output.status", "equals": "solved"}, "input": {"comment": "x"}},
+            {"id": "after", "kind": "zendesk.create_ticket", "account": "zd", "needs": ["solved"], "input": {"comment": "x"}},
+            {"id": "open", "kind": "zendesk.create_ticket", "account": "zd", "needs": ["first"],
+             "when": {"none": [{"field": "tasks.first.output.status", "equals": "solved"}]}, "input": {"comment": "x"}},
+            {"id": "never", "kind": "zendesk.create_ticket", "account": "zd",
+             "when": {"field": "data.nps", "less_than": 3}, "input": {"comment": "x"}}
+        ]));
+        let event = event(json!({"nps": 9}));
+        let (run, mut tasks) = begin(&branches, 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
+        assert!(tasks[4].unwanted && tasks[4].state == TaskState::Skipped);
+        assert!(
+            tasks[4]
+                .trace
+                .as_ref()
+                .unwrap()
+                .to_string()
+                .contains("data.nps")
+        );
+        assert_eq!(run.state, RunState::Running);
+        tasks[0].state = TaskState::Succeeded;
+        tasks[0].output = Some(json!({"status": "new"}).as_object().unwrap().clone());
+        settle(&run, &mut tasks, Some(&event));
+        assert_eq!(
+            states(&tasks)[1..4],
+            [TaskState::Skipped, TaskState::Skipped, TaskState::Requested]
+        );
+        assert!(tasks[2].unwanted && tasks[2].reason.as_ref().unwrap().contains("`solved`"));
+        assert_eq!(reopen(&mut tasks), Vec::<TaskName>::new());
+        tasks[3].state = TaskState::Succeeded;
+        let settled = settle(&run, &mut tasks, Some(&event));
+        assert_eq!(settled.finished, Some(RunState::Succeeded));
+    }
+
+    #[test]
     fn later_task_uses_the_output_of_an_earlier_one() {
         let event = event(json!({}));
         let (run, mut tasks) = begin(&chain(), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
         tasks[0].state = TaskState::Succeeded;
         tasks[0].output = Some(json!({"number": "INC1"}).as_object().unwrap().clone());
-        let settled = settle(&run.id, &mut tasks, Some(&event));
+        let settled = settle(&run, &mut tasks, Some(&event));
         assert_eq!(settled.changed, [tasks[1].name.clone()]);
         assert_eq!(tasks[1].input.as_ref().unwrap()["comment"], "See INC1");
-        assert_eq!(
-            settle(&run.id, &mut tasks, Some(&event)),
-            Settled::default()
-        );
+        assert_eq!(settle(&run, &mut tasks, Some(&event)), Settled::default());
     }
 
     #[test]
@@ -625,7 +836,7 @@ mod tests {
         let event = event(json!({}));
         let (mut run, mut tasks) = begin(&chain(), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
         tasks[0].state = TaskState::Failed;
-        let settled = settle(&run.id, &mut tasks, Some(&event));
+        let settled = settle(&run, &mut tasks, Some(&event));
         assert_eq!(
             states(&tasks),
             [TaskState::Failed, TaskState::Skipped, TaskState::Skipped]
@@ -677,7 +888,7 @@ mod tests {
         let (run, mut tasks) = begin(&chain(), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
         tasks[0].state = TaskState::Failed;
         tasks[0].attempts_begun = 2;
-        settle(&run.id, &mut tasks, Some(&event));
+        settle(&run, &mut tasks, Some(&event));
         assert_eq!(reopen(&mut tasks).len(), 3);
         assert_eq!(
             states(&tasks),
@@ -718,7 +929,7 @@ mod tests {
                 let task = &mut tasks[*index];
                 task.state = if succeeds { TaskState::Succeeded } else { TaskState::Failed };
                 task.output = succeeds.then(Map::new);
-                let settled = settle(&run.id, &mut tasks, Some(&event));
+                let settled = settle(&run, &mut tasks, Some(&event));
                 for name in &settled.changed {
                     let task = tasks.iter().find(|task| task.name == *name).unwrap();
                     let states = |wanted| task.needs.iter().filter(|need| {
@@ -731,7 +942,7 @@ mod tests {
                         assert!(states(TaskState::Failed) + states(TaskState::Skipped) > 0);
                     }
                 }
-                let again = settle(&run.id, &mut tasks, Some(&event));
+                let again = settle(&run, &mut tasks, Some(&event));
                 assert!(again.changed.is_empty());
                 finished = again.finished;
             }

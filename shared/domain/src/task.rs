@@ -7,6 +7,7 @@ pub mod zendesk;
 use std::borrow::Cow;
 use std::fmt::Debug;
 
+use rules::piped_text::Destination;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -104,7 +105,7 @@ impl<T: JsonSchema> JsonSchema for Piped<T> {
         json_schema!({
             "anyOf": [
                 literal,
-                { "type": "string", "pattern": "\\{[{%]", "description": "piped text, such as {{ event.data.name }}" }
+                { "type": "string", "pattern": rules::piped_text::PATTERN, "description": "piped text, such as {{ event.data.name }}" }
             ]
         })
     }
@@ -192,6 +193,23 @@ impl TaskKind {
                 &["id", "user_id", "name", "link"]
             }
             Self::ZendeskCreateRecord | Self::ZendeskUpdateRecord => &["id", "object_type", "name"],
+        }
+    }
+
+    /// What the field at this path below the input is, so that what is filled into it is escaped for it.
+    pub fn destination(self, path: &str) -> Destination {
+        match self {
+            Self::ZendeskCreateTicket | Self::ZendeskUpdateTicket if path == "html_comment" => {
+                Destination::Html
+            }
+            Self::ServiceNowCreateRecord
+            | Self::ServiceNowUpdateRecord
+            | Self::ZendeskCreateTicket
+            | Self::ZendeskUpdateTicket
+            | Self::ZendeskCreateProfile
+            | Self::ZendeskUpdateProfile
+            | Self::ZendeskCreateRecord
+            | Self::ZendeskUpdateRecord => Destination::Plain,
         }
     }
 

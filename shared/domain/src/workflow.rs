@@ -3,20 +3,22 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use rules::piped_text;
+use jiff::tz::TimeZone;
+use rules::piped_text::{self, Reference};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{AccountName, TaskName, WorkflowId};
 use crate::task::TaskKind;
+use crate::trigger::{Listener, Trigger};
 
 /// A run is created in one transaction, which holds 100 items.
 pub const MOST_TASKS: usize = 50;
 /// A definition in bytes of JSON: it is kept in one row, and each task's part of it in the row of the task.
 pub const MOST_BYTES: usize = 200_000;
-/// Each pair of type and subject is a row of the listeners' index, written in one transaction.
-pub const MOST_LISTENERS: usize = 40;
+/// How many labels a workflow may have.
+pub const MOST_LABELS: usize = 20;
 
 /// A workflow as it is written in a definition.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,9 +34,15 @@ pub struct Workflow {
     /// Who looks after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Whether it starts. A workflow that is off keeps its definition.
-    #[serde(default = "yes")]
+    /// Words to find it by, such as `team: support`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Whether it starts, which it does when nothing is said. A workflow that is off keeps its definition.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub enabled: bool,
+    /// The IANA time zone, such as `Europe/Paris`, in which its piped text writes dates; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// What starts it.
     pub trigger: Trigger,
     /// Whether it applies to the event. Without a condition it always does.
@@ -43,46 +51,6 @@ pub struct Workflow {
     /// What it does.
     #[schemars(length(min = 1, max = 50))]
     pub tasks: Vec<Task>,
-}
-
-/// What starts a workflow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Trigger {
-    /// An event of this type (and subject).
-    Event(EventTrigger),
-}
-
-/// The events that start a workflow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EventTrigger {
-    /// The event's type, or several of them.
-    #[serde(rename = "type")]
-    pub kind: OneOrMore,
-    /// The event's subject, or several of them. Any subject when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject: Option<OneOrMore>,
-}
-
-/// A text, or a list of them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "expected a text or a list of texts")]
-pub enum OneOrMore {
-    /// One.
-    One(String),
-    /// Several.
-    More(Vec<String>),
-}
-
-impl OneOrMore {
-    /// The texts.
-    pub fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(text) => std::slice::from_ref(text),
-            Self::More(texts) => texts,
-        }
-    }
 }
 
 /// One action in one system.
@@ -98,6 +66,11 @@ pub struct Task {
     /// The tasks that must have succeeded before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<TaskName>,
+    /// Whether it is done once the tasks that it needs have succeeded. Beside the event's fields it knows
+    /// `tasks.<id>.output`. A task whose condition does not hold is skipped, as are those that need it; that
+    /// is no failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<rules::Condition>,
     /// What it takes; which fields there are depends on the kind. Texts may be piped.
     pub input: Value,
 }
@@ -111,6 +84,7 @@ impl JsonSchema for Task {
         let id = generator.subschema_for::<TaskName>();
         let account = generator.subschema_for::<AccountName>();
         let needs = generator.subschema_for::<Vec<TaskName>>();
+        let when = generator.subschema_for::<rules::Condition>();
         let kinds: Vec<Schema> = TaskKind::ALL
             .into_iter()
             .map(|kind| {
@@ -130,6 +104,7 @@ impl JsonSchema for Task {
                 "kind": { "enum": names, "description": "What the task does." },
                 "account": account,
                 "needs": needs,
+                "when": when,
                 "input": { "type": "object", "description": "What the task takes. Texts may be piped: {{ event.data.name }}." }
             },
             "required": ["id", "kind", "account", "input"],
@@ -139,36 +114,35 @@ impl JsonSchema for Task {
     }
 }
 
-/// A row of the index by which an event finds its workflows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listener {
-    /// The event's type.
-    pub kind: String,
-    /// The event's subject; `None` listens to all.
-    pub subject: Option<String>,
-}
-
 impl Workflow {
     /// The events that the workflow listens to.
     pub fn listeners(&self) -> BTreeSet<Listener> {
-        let Trigger::Event(trigger) = &self.trigger;
-        let subjects: Vec<Option<&String>> = match &trigger.subject {
-            None => vec![None],
-            Some(subjects) => subjects.as_slice().iter().map(Some).collect(),
-        };
-        let pairs = trigger.kind.as_slice().iter().flat_map(|kind| {
-            subjects.iter().map(|subject| Listener {
-                kind: kind.clone(),
-                subject: subject.cloned(),
-            })
-        });
-        pairs.collect()
+        self.trigger.listeners(&self.id)
+    }
+
+    /// The condition that decides whether the workflow applies to an event that it listens to: what the
+    /// trigger asks for by itself, and then the workflow's own. `None` when it always does.
+    pub fn condition(&self) -> Option<Cow<'_, rules::Condition>> {
+        match (self.trigger.condition(), &self.when) {
+            (None, own) => own.as_ref().map(Cow::Borrowed),
+            (Some(implied), None) => Some(Cow::Owned(implied)),
+            (Some(implied), Some(own)) => Some(Cow::Owned(implied.and(own.clone()))),
+        }
     }
 
     /// Rules that hold between fields: each problem with the path of the field. Empty means valid.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
-        self.check_trigger(&mut problems);
+        self.trigger.check(&self.id, &mut problems);
+        check_labels(&self.labels, &mut problems);
+        if let Some(timezone) = &self.timezone
+            && TimeZone::get(timezone).is_err()
+        {
+            problems.push((
+                "timezone".to_owned(),
+                format!("found `{timezone}`, expected an IANA time zone such as Europe/Paris"),
+            ));
+        }
         let bytes = serde_json::to_string(self).map_or(0, |json| json.len());
         if bytes > MOST_BYTES {
             problems.push((
@@ -194,6 +168,11 @@ impl Workflow {
                 ));
             }
         }
+        let kinds: BTreeMap<&str, TaskKind> = self
+            .tasks
+            .iter()
+            .map(|task| (task.id.as_str(), task.kind))
+            .collect();
         for (index, task) in self.tasks.iter().enumerate() {
             for (position, need) in task.needs.iter().enumerate() {
                 if !needs.contains_key(need) {
@@ -227,42 +206,53 @@ impl Workflow {
             }
             check_templates(
                 &task.input,
-                &format!("tasks[{index}].input"),
-                &before,
-                &mut problems,
+                &mut TemplateCheck {
+                    kind: task.kind,
+                    base: format!("tasks[{index}].input"),
+                    before: &before,
+                    kinds: &kinds,
+                    problems: &mut problems,
+                },
+                &mut String::new(),
             );
         }
         problems
     }
-
-    fn check_trigger(&self, problems: &mut Vec<(String, String)>) {
-        let Trigger::Event(trigger) = &self.trigger;
-        check_texts(&trigger.kind, "trigger.event.type", problems);
-        if let Some(subject) = &trigger.subject {
-            check_texts(subject, "trigger.event.subject", problems);
-        }
-        let listeners = self.listeners().len();
-        if listeners > MOST_LISTENERS {
-            problems.push((
-                "trigger.event".to_owned(),
-                format!("found {listeners} pairs of type and subject, expected at most {MOST_LISTENERS}: use a condition on `subject`"),
-            ));
-        }
-    }
 }
 
-fn check_texts(texts: &OneOrMore, path: &str, problems: &mut Vec<(String, String)>) {
-    if texts.as_slice().is_empty() {
+/// Keys as people type them on a command line, values as they read them.
+fn check_labels(labels: &BTreeMap<String, String>, problems: &mut Vec<(String, String)>) {
+    if labels.len() > MOST_LABELS {
         problems.push((
-            path.to_owned(),
-            "found an empty list, expected at least one text".to_owned(),
+            "labels".to_owned(),
+            format!(
+                "found {} labels, expected at most {MOST_LABELS}",
+                labels.len()
+            ),
         ));
     }
-    for text in texts.as_slice() {
-        if text.is_empty() || text.len() > 256 {
+    for (key, value) in labels {
+        let is_word = !key.is_empty()
+            && key.len() <= 63
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+        if !is_word {
             problems.push((
-                path.to_owned(),
-                format!("found a text of {} bytes, expected 1 to 256", text.len()),
+                "labels".to_owned(),
+                format!(
+                    "found the label `{}`, expected 1 to 63 letters, digits, `-`, `_` and `.`",
+                    key.chars().take(80).collect::<String>()
+                ),
+            ));
+        }
+        if value.len() > 256 {
+            problems.push((
+                format!("labels.{key}"),
+                format!(
+                    "found a text of {} bytes, expected at most 256",
+                    value.len()
+                ),
             ));
         }
     }
@@ -285,36 +275,85 @@ fn transitive_needs<'a>(
     found
 }
 
-fn check_templates(
-    value: &Value,
-    path: &str,
-    before: &BTreeSet<&TaskName>,
-    problems: &mut Vec<(String, String)>,
-) {
-    match value {
-        Value::String(text) if piped_text::is_template(text) => {
-            match piped_text::references(text) {
-                Err(error) => problems.push((path.to_owned(), error.to_string())),
-                Ok(references) => {
-                    for reference in references {
-                        if !before.iter().any(|name| name.as_str() == reference) {
-                            problems.push((
-                            path.to_owned(),
-                            format!("uses the output of `{reference}`, which this task does not need: add it to `needs`"),
-                        ));
-                        }
-                    }
-                }
+struct TemplateCheck<'a> {
+    kind: TaskKind,
+    /// The path of the task's input.
+    base: String,
+    /// The tasks that have ended before.
+    before: &'a BTreeSet<&'a TaskName>,
+    /// Every task's kind.
+    kinds: &'a BTreeMap<&'a str, TaskKind>,
+    problems: &'a mut Vec<(String, String)>,
+}
+
+impl TemplateCheck<'_> {
+    fn text(&mut self, text: &str, path: &str) {
+        let at = if path.starts_with('[') || path.is_empty() {
+            format!("{}{path}", self.base)
+        } else {
+            format!("{}.{path}", self.base)
+        };
+        let references = match piped_text::references(text, self.kind.destination(path)) {
+            Ok(references) => references,
+            Err(error) => {
+                self.problems.push((at, error.to_string()));
+                return;
+            }
+        };
+        for Reference { task, output } in references {
+            if !self.before.iter().any(|name| name.as_str() == task) {
+                let problem = if self.kinds.contains_key(task.as_str()) {
+                    format!(
+                        "uses the output of `{task}`, which this task does not need: add it to `needs`"
+                    )
+                } else {
+                    let known: Vec<&str> = self.kinds.keys().copied().collect();
+                    format!(
+                        "uses the output of `{task}`, but there is no such task: expected one of {}",
+                        known.join(", ")
+                    )
+                };
+                self.problems.push((at.clone(), problem));
+                continue;
+            }
+            let known = self.kinds.get(task.as_str()).map(|kind| kind.outputs());
+            if let (Some(output), Some(known)) = (output, known)
+                && !known.contains(&output.as_str())
+            {
+                self.problems.push((
+                    at.clone(),
+                    format!(
+                        "uses the output `{output}` of `{task}`, expected one of {}",
+                        known.join(", ")
+                    ),
+                ));
             }
         }
+    }
+}
+
+/// Checks every text of an input. `path` is that of the value, as errors of piped text have it.
+fn check_templates(value: &Value, check: &mut TemplateCheck<'_>, path: &mut String) {
+    let length = path.len();
+    match value {
+        Value::String(text) if piped_text::is_template(text) => check.text(text, path),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                check_templates(item, &format!("{path}[{index}]"), before, problems);
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
+                check_templates(item, check, path);
+                path.truncate(length);
             }
         }
         Value::Object(fields) => {
             for (name, field) in fields {
-                check_templates(field, &format!("{path}.{name}"), before, problems);
+                if length > 0 {
+                    path.push('.');
+                }
+                path.push_str(name);
+                check_templates(field, check, path);
+                path.truncate(length);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -323,6 +362,14 @@ fn check_templates(
 
 fn yes() -> bool {
     true
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands the field by reference"
+)]
+fn is_yes(enabled: &bool) -> bool {
+    *enabled
 }
 
 #[cfg(test)]
@@ -371,6 +418,27 @@ mod tests {
                 ]),
                 "tasks[0].input.comment",
                 "add it to `needs`",
+            ),
+            (
+                json!([ticket("a", &[], "{{ tasks.b.output.id }}")]),
+                "tasks[0].input.comment",
+                "no such task: expected one of a",
+            ),
+            (
+                json!([
+                    ticket("a", &[], "x"),
+                    ticket("b", &["a"], "{{ tasks.a.output.number }}")
+                ]),
+                "tasks[1].input.comment",
+                "uses the output `number` of `a`, expected one of id, status",
+            ),
+            (
+                json!([
+                    ticket("a", &[], "x"),
+                    ticket("b", &["a"], "~{ch://a/$.number}")
+                ]),
+                "tasks[1].input.comment",
+                "uses the output `number` of `a`",
             ),
             (
                 json!([ticket("a", &[], "{{ event.data. }}")]),
@@ -438,10 +506,33 @@ mod tests {
     }
 
     #[test]
+    fn labels_and_time_zones_that_cannot_be_used_are_named() {
+        let document = |labels: Value, timezone: &str| {
+            json!({
+                "id": "w", "name": "W", "trigger": {"event": {"type": "a"}}, "tasks": [ticket("a", &[], "x")],
+                "labels": labels, "timezone": timezone,
+            })
+        };
+        for (labels, timezone, path) in [
+            (json!({"a b": "x"}), "UTC", "labels: "),
+            (json!({"a": "x".repeat(257)}), "UTC", "labels.a: "),
+            (json!({}), "Europe/Pariss", "timezone: "),
+        ] {
+            let problems = definition::workflow(&document(labels, timezone)).unwrap_err();
+            assert!(problems[0].to_string().starts_with(path), "{problems:?}");
+        }
+        definition::workflow(&document(
+            json!({"team": "Support, 1st level"}),
+            "Europe/Paris",
+        ))
+        .unwrap();
+    }
+
+    #[test]
     fn definition_gives_back_what_was_written() {
         let document = json!({
-            "id": "w", "name": "W", "enabled": true, "trigger": {"event": {"type": "a"}},
-            "when": {"all": [{"field": "data.nps", "less_than": 7}]}, "tasks": [{
+            "id": "w", "name": "W", "labels": {"team": "support"}, "timezone": "Europe/Paris",
+            "trigger": {"event": {"type": "a"}}, "when": {"all": [{"field": "data.nps", "less_than": 7}]}, "tasks": [{
                 "id": "a", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "{{ event.id }}"}
             }]
         });
