@@ -2,7 +2,7 @@
 
 use domain::endpoint::{EndpointKind, Verification};
 use domain::event::WORKFLOW_CHAIN;
-use domain::message::RESERVED_TYPE_PREFIXES;
+use domain::message::{RESERVED_TYPE_PREFIXES, RESERVED_TYPES, RESPONSE_NOTIFIED};
 use domain::{CloudEvent, Endpoint, EndpointName};
 use http::Method;
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use webhook_signature::{
 
 use crate::problem::{Problem, ProblemKind};
 use crate::request::Request;
-use crate::{cloudevents, json, qualtrics, zendesk};
+use crate::{cloudevents, dataset_record, json, qualtrics, servicenow, zendesk};
 
 /// Longest id and subject, in bytes.
 const MAX_BYTES: usize = 256;
@@ -51,7 +51,11 @@ pub fn admit(request: &Request, endpoint: &Endpoint) -> Result<(), Problem> {
     if request.method != Method::POST {
         let allowed = match endpoint.kind {
             EndpointKind::Qualtrics => "GET, POST",
-            EndpointKind::Json | EndpointKind::Cloudevents | EndpointKind::Zendesk => "POST",
+            EndpointKind::Json
+            | EndpointKind::Cloudevents
+            | EndpointKind::Zendesk
+            | EndpointKind::DatasetRecord
+            | EndpointKind::Servicenow => "POST",
         };
         return Err(Problem::new(
             ProblemKind::MethodNotAllowed(allowed),
@@ -66,7 +70,10 @@ pub fn admit(request: &Request, endpoint: &Endpoint) -> Result<(), Problem> {
     }
     let supported = match endpoint.kind {
         EndpointKind::Qualtrics => qualtrics::content_type(request, &endpoint.verification),
-        EndpointKind::Json | EndpointKind::Zendesk => json::content_type(request),
+        EndpointKind::Json
+        | EndpointKind::Zendesk
+        | EndpointKind::DatasetRecord
+        | EndpointKind::Servicenow => json::content_type(request),
         EndpointKind::Cloudevents => cloudevents::content_type(request, &endpoint.verification),
     };
     supported.map_err(|accepted| {
@@ -90,16 +97,20 @@ pub fn decide(
     admit(request, endpoint)?;
     let verified = verify(request, endpoint, secrets, now)?;
     let mut accepted = match endpoint.kind {
-        EndpointKind::Qualtrics => qualtrics::events(request, &endpoint.name, &verified, now)?,
+        EndpointKind::Qualtrics => qualtrics::events(request, endpoint, &verified, now)?,
         EndpointKind::Json => json::events(request, endpoint, &verified, now)?.into(),
         EndpointKind::Cloudevents => cloudevents::events(request, &endpoint.name)?.into(),
         EndpointKind::Zendesk => zendesk::events(request, &endpoint.name, now)?.into(),
+        EndpointKind::DatasetRecord => {
+            dataset_record::events(request, &endpoint.name, &verified, now)?.into()
+        }
+        EndpointKind::Servicenow => servicenow::events(request, &endpoint.name, now)?.into(),
     };
     let several = accepted.events.len() > 1;
     for (index, event) in accepted.events.iter_mut().enumerate() {
         // Only this product itself knows which workflows have led to an event.
         event.extensions.remove(WORKFLOW_CHAIN);
-        check(event, &endpoint.name).map_err(|problem| {
+        check(event, endpoint).map_err(|problem| {
             if several {
                 problem.within(&format!("[{index}]"))
             } else {
@@ -164,7 +175,7 @@ fn verify(
 }
 
 /// The rules for every event, wherever it comes from.
-fn check(event: &CloudEvent, endpoint: &EndpointName) -> Result<(), Problem> {
+fn check(event: &CloudEvent, endpoint: &Endpoint) -> Result<(), Problem> {
     if event.id.is_empty() || event.id.len() > MAX_BYTES {
         return Err(Problem::field("id", "1 to 256 bytes"));
     }
@@ -195,7 +206,20 @@ fn check(event: &CloudEvent, endpoint: &EndpointName) -> Result<(), Problem> {
             ),
         ));
     }
-    if event.source != source(endpoint) && is_own_source(&event.source) {
+    // What is notified is fetched with the endpoint's account: only the endpoint that has one says so.
+    let notifies = event.kind == RESPONSE_NOTIFIED
+        && endpoint.kind == EndpointKind::Qualtrics
+        && endpoint.account.is_some();
+    if RESERVED_TYPES.contains(&event.kind.as_str()) && !notifies {
+        return Err(Problem::new(
+            ProblemKind::Reserved,
+            format!(
+                "type: reserved type: `{}` is made here only, use another",
+                event.kind
+            ),
+        ));
+    }
+    if event.source != source(&endpoint.name) && is_own_source(&event.source) {
         return Err(Problem::new(
             ProblemKind::Reserved,
             "source: sources that begin with /endpoints, /runs, /schedules or /workflows are made here only, use another",

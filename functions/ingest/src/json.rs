@@ -6,13 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use crate::dates::unix_time;
 use crate::decide::{Verified, as_text, event, hash};
 use crate::json_body::parse;
 use crate::problem::Problem;
 use crate::request::{Request, is_json};
-
-/// Numbers from here on are milliseconds: as seconds they would be after the year 5000.
-const MILLISECONDS_FROM: f64 = 1e11;
 
 pub(crate) fn content_type(request: &Request) -> Result<(), &'static str> {
     if request
@@ -96,23 +94,6 @@ fn time_at(body: &Value, place: &Place) -> Result<Option<Timestamp>, Problem> {
     time.map(Some).ok_or_else(expected)
 }
 
-fn unix_time(number: f64) -> Option<Timestamp> {
-    let milliseconds = if number.abs() < MILLISECONDS_FROM {
-        number * 1000.0
-    } else {
-        number
-    };
-    // A float beyond the range of an integer becomes its limit, which is not a time either.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the nearest whole millisecond is meant"
-    )]
-    let milliseconds = milliseconds
-        .is_finite()
-        .then(|| milliseconds.round() as i64)?;
-    Timestamp::from_millisecond(milliseconds).ok()
-}
-
 fn value_at<'a>(body: &'a Value, place: &Place, field: &str) -> Result<Option<&'a Value>, Problem> {
     let place = place.as_str();
     if place.starts_with('/') {
@@ -132,28 +113,4 @@ fn value_at<'a>(body: &'a Value, place: &Place, field: &str) -> Result<Option<&'
         ));
     }
     Ok(first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_seconds_or_milliseconds() {
-        for (number, expected) in [
-            (1_795_262_400.0, Some("2026-11-21T12:00:00Z")),
-            (1_795_262_400.25, Some("2026-11-21T12:00:00.25Z")),
-            (1_795_262_400_250.0, Some("2026-11-21T12:00:00.25Z")),
-            (0.0, Some("1970-01-01T00:00:00Z")),
-            (f64::NAN, None),
-            (f64::INFINITY, None),
-            (1e300, None),
-        ] {
-            assert_eq!(
-                unix_time(number).map(|time| time.to_string()).as_deref(),
-                expected,
-                "{number}"
-            );
-        }
-    }
 }

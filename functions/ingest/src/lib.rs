@@ -15,9 +15,12 @@ pub mod request;
 pub mod secrets;
 
 mod cloudevents;
+mod dataset_record;
+mod dates;
 mod json;
 mod json_body;
 mod qualtrics;
+mod servicenow;
 mod zendesk;
 
 use std::error::Error;
@@ -103,7 +106,11 @@ pub async fn handle(
             let status = match kind {
                 // Qualtrics counts a delivery as successful when it is answered with 200.
                 EndpointKind::Qualtrics => 200,
-                EndpointKind::Json | EndpointKind::Cloudevents | EndpointKind::Zendesk => 202,
+                EndpointKind::Json
+                | EndpointKind::Cloudevents
+                | EndpointKind::Zendesk
+                | EndpointKind::DatasetRecord
+                | EndpointKind::Servicenow => 202,
             };
             let events: Vec<_> = accepted
                 .events

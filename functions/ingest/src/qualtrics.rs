@@ -1,10 +1,14 @@
 //! Qualtrics: event subscriptions (form-encoded), and the web-service task of a workflow (JSON of our own).
 //!
 //! Source for the form: captured deliveries in <https://github.com/kyma-incubator/connector-tools>,
-//! `qualtrics-event-gw`. It names the response and holds no answers.
+//! `qualtrics-event-gw`. It names the response and holds no answers: an endpoint with an account has them fetched.
 
-use domain::EndpointName;
 use domain::endpoint::Verification;
+use domain::message::{
+    NOTIFIED_ACCOUNT, NOTIFIED_ID_PREFIX, NOTIFIED_TYPE, RESPONSE_COMPLETED, RESPONSE_NOTIFIED,
+    RESPONSE_PARTIAL,
+};
+use domain::{AccountName, CloudEvent, Endpoint, EndpointName};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -56,8 +60,8 @@ impl Topic {
 
     fn event_type(self) -> &'static str {
         match self {
-            Self::Completed => "qualtrics.response.completed",
-            Self::Partial => "qualtrics.response.partial",
+            Self::Completed => RESPONSE_COMPLETED,
+            Self::Partial => RESPONSE_PARTIAL,
             Self::Started => "qualtrics.session.started",
             Self::Activated => "qualtrics.survey.activated",
             Self::Deactivated => "qualtrics.survey.deactivated",
@@ -97,7 +101,7 @@ pub(crate) fn content_type(
 
 pub(crate) fn events(
     request: &Request,
-    endpoint: &EndpointName,
+    endpoint: &Endpoint,
     verified: &Verified,
     now: Timestamp,
 ) -> Result<Accepted, Problem> {
@@ -127,7 +131,9 @@ pub(crate) fn events(
                 topic.ok_or_else(|| Problem::field("Topic", "the topic of the subscription"))?;
             notification(endpoint, &topic, fields, &request.body, now)
         }
-        Verified::Body | Verified::BodyAndId(_) => response(endpoint, parse(&request.body)?, now),
+        Verified::Body | Verified::BodyAndId(_) => {
+            response(&endpoint.name, parse(&request.body)?, now)
+        }
     }
 }
 
@@ -152,7 +158,7 @@ fn response(endpoint: &EndpointName, body: Value, now: Timestamp) -> Result<Acce
 
 /// What an event subscription posts. `raw` is what identifies a repetition when nothing else does.
 fn notification(
-    endpoint: &EndpointName,
+    endpoint: &Endpoint,
     topic: &str,
     mut fields: Map<String, Value>,
     raw: &[u8],
@@ -199,15 +205,28 @@ fn notification(
         fields.remove(name);
     }
     let data = Value::Object(fields);
-    Ok(vec![event(
-        endpoint,
-        key,
-        topic.event_type().to_owned(),
-        Some(survey),
-        time,
-        data,
-    )]
-    .into())
+    let kind = topic.event_type().to_owned();
+    let event = event(&endpoint.name, key, kind, Some(survey), time, data);
+    let event = match (topic, &endpoint.account) {
+        (Topic::Completed | Topic::Partial, Some(account)) => to_be_fetched(event, account),
+        (Topic::Completed | Topic::Partial, None)
+        | (Topic::Started | Topic::Activated | Topic::Deactivated, _) => event,
+    };
+    Ok(vec![event].into())
+}
+
+/// Says of an event without answers that it is not the one to wait for: that one comes when they are there, with the
+/// id and the type that this one would have had.
+fn to_be_fetched(event: CloudEvent, account: &AccountName) -> CloudEvent {
+    let mut extensions = event.extensions;
+    extensions.insert(NOTIFIED_ACCOUNT.to_owned(), account.as_str().into());
+    extensions.insert(NOTIFIED_TYPE.to_owned(), event.kind.into());
+    CloudEvent {
+        id: format!("{NOTIFIED_ID_PREFIX}{}", event.id),
+        kind: RESPONSE_NOTIFIED.to_owned(),
+        extensions,
+        ..event
+    }
 }
 
 /// `{brand}.{family}.{name}` and, after another dot, a survey. The brand may hold anything but is named in

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use domain::{Account, AccountName, AccountState};
+use domain::{Account, AccountKind, AccountName, AccountState};
 use jiff::{SignedDuration, Timestamp};
 use oauth::{Client, State, Verifier};
 use schemars::JsonSchema;
@@ -14,6 +14,7 @@ use store::{Authorization, Invitation, Taken};
 use vendor_http::Url;
 
 use crate::credential::{Credential, Grant, Issued, OauthCredential};
+use crate::vendors::check_kind;
 use crate::{Accounts, Error, NewAccount, Verification};
 
 /// How long the address that `accounts connect` prints is good.
@@ -162,6 +163,7 @@ impl Accounts {
         random: [u8; 32],
         now: Timestamp,
     ) -> Result<Connect, Error> {
+        check_kind(new.vendor, AccountKind::OauthAuthorizationCode)?;
         let redirect_uri = self.redirect_uri()?;
         let (before, account) = self.prepare(new, now).await?;
         let name = account.name.clone();
@@ -196,6 +198,7 @@ impl Accounts {
             let credential = Credential::Oauth(OauthCredential {
                 grant: Grant::AuthorizationCode,
                 client: client.ok_or_else(|| Error::NoClientSecret(name.clone()))?,
+                scope: None,
                 issued: None,
             });
             let account = Account {
@@ -244,7 +247,7 @@ impl Accounts {
             .ok_or(NotCompleted::NoInvitation)?;
         let account = self.invited(&invitation.account).await?;
         let oauth = self.client_of(&account).await?;
-        let provider = self.inner.vendors.oauth(&account)?;
+        let provider = self.inner.vendors.oauth(&account, None)?;
         let (state, browser) = random.split_at(32);
         let state = State::new(state.try_into().unwrap_or_default());
         let browser: SecretString = hex::encode(browser).into();
@@ -306,7 +309,7 @@ impl Accounts {
         if oauth.client.id != authorization.client_id || before.instance != authorization.instance {
             return Err(NotCompleted::Changed);
         }
-        let provider = self.inner.vendors.oauth(&before)?;
+        let provider = self.inner.vendors.oauth(&before, oauth.scope.as_deref())?;
         let tokens = provider
             .exchange_code(
                 &self.inner.vendors.http,

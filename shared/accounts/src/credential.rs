@@ -20,10 +20,10 @@ pub enum Credential {
         /// The password.
         password: SecretString,
     },
-    /// A Zendesk agent's e-mail address and an API token.
+    /// An API token.
     ApiToken {
-        /// The address.
-        email: String,
+        /// The address of the Zendesk agent whom it stands for; Qualtrics' token stands for its user by itself.
+        email: Option<String>,
         /// The token.
         token: SecretString,
     },
@@ -43,6 +43,8 @@ pub struct OauthCredential {
     pub grant: Grant,
     /// The client.
     pub client: Client,
+    /// What is asked for, with spaces between; `None` for the vendor's usual.
+    pub scope: Option<String>,
     /// What the vendor gave last; `None` before the first time.
     pub issued: Option<Issued>,
 }
@@ -134,7 +136,7 @@ enum Stored {
         password: SecretString,
     },
     ApiToken {
-        email: String,
+        email: Option<String>,
         token: SecretString,
     },
     Bearer {
@@ -149,6 +151,7 @@ enum Stored {
 struct StoredOauth {
     client_id: String,
     client_secret: Option<SecretString>,
+    scope: Option<String>,
     issued: Option<StoredIssued>,
 }
 
@@ -164,8 +167,8 @@ struct StoredIssued {
 
 impl Credential {
     /// Reads the JSON of a secret: `{"kind": "basic", "username": "...", "password": "..."}`,
-    /// `{"kind": "api_token", "email": "...", "token": "..."}`, `{"kind": "bearer", "token": "..."}`,
-    /// `{"kind": "oauth_client_credentials", "client_id": "...", "client_secret": "..."}` or what the product wrote for
+    /// `{"kind": "api_token", "email": "...", "token": "..."}` (without `email` for Qualtrics), `{"kind": "bearer", "token": "..."}`,
+    /// `{"kind": "oauth_client_credentials", "client_id": "...", "client_secret": "..."}` (with a `scope` if need be) or what the product wrote for
     /// `oauth_authorization_code`.
     ///
     /// # Errors
@@ -193,7 +196,9 @@ impl Credential {
                 json!({"username": username, "password": password.expose_secret()})
             }
             Self::ApiToken { email, token } => {
-                json!({"email": email, "token": token.expose_secret()})
+                let mut json = json!({"token": token.expose_secret()});
+                add(&mut json, "email", email.as_deref());
+                json
             }
             Self::Bearer { token } => json!({"token": token.expose_secret()}),
             Self::Oauth(oauth) => {
@@ -209,13 +214,13 @@ impl Credential {
                         "at": issued.at, "expires_at": issued.expires_at, "scope": issued.scope,
                     })
                 });
-                json!({"client_id": oauth.client.id, "client_secret": secret, "issued": issued})
+                let mut json = json!({"client_id": oauth.client.id, "client_secret": secret, "issued": issued});
+                add(&mut json, "scope", oauth.scope.as_deref());
+                json
             }
         };
         let mut json = json;
-        if let Value::Object(fields) = &mut json {
-            fields.insert("kind".to_owned(), self.kind().as_str().into());
-        }
+        add(&mut json, "kind", Some(self.kind().as_str()));
         json.to_string().into()
     }
 
@@ -237,13 +242,20 @@ impl Credential {
         self.to_json().expose_secret() == other.to_json().expose_secret()
     }
 
-    /// The client's own credentials, without a token yet.
-    pub fn client_credentials(client: Client) -> Self {
+    /// The client's own credentials, without a token yet. `scope` is what it asks for, where that is not the vendor's usual.
+    pub fn client_credentials(client: Client, scope: Option<String>) -> Self {
         Self::Oauth(OauthCredential {
             grant: Grant::ClientCredentials,
             client,
+            scope,
             issued: None,
         })
+    }
+}
+
+fn add(json: &mut Value, name: &str, value: Option<&str>) {
+    if let (Value::Object(fields), Some(value)) = (json, value) {
+        fields.insert(name.to_owned(), value.into());
     }
 }
 
@@ -255,6 +267,7 @@ impl StoredOauth {
                 id: self.client_id,
                 secret: self.client_secret,
             },
+            scope: self.scope,
             issued: self.issued.map(|issued| Issued {
                 access: issued.access_token,
                 refresh: issued.refresh_token,
@@ -291,8 +304,10 @@ mod tests {
         for json in [
             r#"{"kind":"basic","password":"p\"w","username":"u"}"#,
             r#"{"email":"a@example.com","kind":"api_token","token":"t"}"#,
+            r#"{"kind":"api_token","token":"t"}"#,
             r#"{"kind":"bearer","token":"t"}"#,
             r#"{"kind":"oauth_client_credentials","client_id":"c","client_secret":"s","issued":null}"#,
+            r#"{"kind":"oauth_client_credentials","client_id":"c","client_secret":"s","scope":"manage:all","issued":null}"#,
             r#"{"kind":"oauth_authorization_code","client_id":"c","client_secret":null,"issued":{"access_token":"a",
                 "refresh_token":"r","at":"2026-11-21T12:00:00Z","expires_at":"2026-11-21T12:30:00Z","scope":"read"}}"#,
         ] {

@@ -37,6 +37,14 @@ pub enum Error {
         /// What can be used instead.
         hint: &'static str,
     },
+    /// The vendor's API tokens go with an e-mail address, or without. Give up.
+    #[error("`email` does not fit a {vendor} account: {problem}")]
+    Email {
+        /// The vendor.
+        vendor: Vendor,
+        /// What is wrong.
+        problem: &'static str,
+    },
     /// The instance is no name of one. Give up: it must be corrected.
     #[error("`instance` cannot be used: {0}")]
     Instance(BaseUrlError),
@@ -175,6 +183,7 @@ impl Error {
             Self::Unknown(_)
             | Self::WrongVendor { .. }
             | Self::WrongKind { .. }
+            | Self::Email { .. }
             | Self::Instance(_)
             | Self::NoSecret(_)
             | Self::Taken(_)

@@ -3,7 +3,7 @@ use jiff::Timestamp;
 use store::Lease;
 
 use crate::ready::check_vendor;
-use crate::vendors::check_kind;
+use crate::vendors::check_credential;
 use crate::{Accounts, Credential, Error, Presence};
 
 /// An account that is to be, beside what it proves itself with.
@@ -13,7 +13,7 @@ pub struct NewAccount {
     pub name: AccountName,
     /// Whose account it is.
     pub vendor: Vendor,
-    /// ServiceNow's instance, Zendesk's subdomain; a whole pasted address will do.
+    /// ServiceNow's instance, Zendesk's subdomain, Qualtrics' data centre; a whole pasted address will do.
     pub instance: String,
     /// Who connects it.
     pub owner: Option<String>,
@@ -50,7 +50,7 @@ impl Accounts {
         credential: &Credential,
         now: Timestamp,
     ) -> Result<Put, Error> {
-        check_kind(new.vendor, credential.kind())?;
+        check_credential(new.vendor, credential)?;
         let (before, account) = self.prepare(new, now).await?;
         let account = Account {
             kind: credential.kind(),

@@ -558,7 +558,7 @@ impl Inner {
         };
         let provider = self
             .vendors
-            .oauth(&stale.account)
+            .oauth(&stale.account, oauth.scope.as_deref())
             .map_err(NotIssued::Trouble)?;
         let http = &self.vendors.http;
         let refresh = oauth

@@ -13,12 +13,14 @@ pub struct Vendors {
     pub(crate) http: vendor_http::Client,
     servicenow: UrlTemplate,
     zendesk: UrlTemplate,
+    qualtrics: UrlTemplate,
 }
 
 impl Vendors {
     /// Reads `SERVICENOW_URL`, the address of an instance with `{instance}` in place of its name
-    /// (`https://{instance}.service-now.com` when not set), and `ZENDESK_URL`, that of an account with `{subdomain}`
-    /// (`https://{subdomain}.zendesk.com`).
+    /// (`https://{instance}.service-now.com` when not set), `ZENDESK_URL`, that of an account with `{subdomain}`
+    /// (`https://{subdomain}.zendesk.com`), and `QUALTRICS_URL`, that of a data centre with `{datacenter}`
+    /// (`https://{datacenter}.qualtrics.com`).
     ///
     /// # Errors
     /// The first variable that cannot be used.
@@ -40,6 +42,12 @@ impl Vendors {
                 "https://{subdomain}.zendesk.com",
                 "subdomain",
             )?,
+            qualtrics: UrlTemplate::from_vars(
+                &variables,
+                "QUALTRICS_URL",
+                "https://{datacenter}.qualtrics.com",
+                "datacenter",
+            )?,
         })
     }
 
@@ -51,6 +59,7 @@ impl Vendors {
         match vendor {
             Vendor::ServiceNow => self.servicenow.base(instance),
             Vendor::Zendesk => self.zendesk.base(instance),
+            Vendor::Qualtrics => self.qualtrics.base(instance),
         }
     }
 
@@ -84,7 +93,7 @@ impl Vendors {
     /// A client for a Zendesk account.
     ///
     /// # Errors
-    /// Give up: its subdomain is none.
+    /// Give up: its subdomain is none, or its token has no e-mail address.
     pub fn zendesk(&self, connected: &Connected) -> Result<zendesk::Client, Error> {
         let auth = match &connected.credential {
             Credential::Basic { username, password } => zendesk::Auth::Basic {
@@ -92,7 +101,7 @@ impl Vendors {
                 password: password.clone(),
             },
             Credential::ApiToken { email, token } => zendesk::Auth::ApiToken {
-                email: email.clone(),
+                email: email.clone().ok_or(NO_EMAIL)?,
                 token: token.clone(),
             },
             Credential::Bearer { token } => zendesk::Auth::Bearer(token.clone()),
@@ -109,22 +118,82 @@ impl Vendors {
         Ok(zendesk::Client::new(self.http.clone(), base, auth))
     }
 
-    /// The account's OAuth endpoints: those of its own instance, and no others.
-    pub(crate) fn oauth(&self, account: &Account) -> Result<Provider, Error> {
+    /// A client for a Qualtrics account.
+    ///
+    /// # Errors
+    /// Give up: the account is of the wrong kind, or its data centre is none.
+    pub fn qualtrics(&self, connected: &Connected) -> Result<qualtrics::Client, Error> {
+        let auth = match &connected.credential {
+            Credential::ApiToken { token, .. } => qualtrics::Auth::ApiToken(token.clone()),
+            Credential::Oauth(oauth) => {
+                let issued = oauth.issued.as_ref();
+                let issued =
+                    issued.ok_or_else(|| Error::NotConnected(connected.account.name.clone()))?;
+                qualtrics::Auth::Bearer(issued.access.clone())
+            }
+            Credential::Basic { .. } => {
+                return Err(wrong_kind(Vendor::Qualtrics, AccountKind::Basic));
+            }
+            Credential::Bearer { .. } => {
+                return Err(wrong_kind(Vendor::Qualtrics, AccountKind::Bearer));
+            }
+        };
+        let base = self
+            .base(Vendor::Qualtrics, &connected.account.instance)
+            .map_err(Error::Instance)?;
+        Ok(qualtrics::Client::new(self.http.clone(), base, auth))
+    }
+
+    /// The account's OAuth endpoints: those of its own instance, and no others. `scope` is what the account asks for
+    /// in place of the vendor's usual.
+    pub(crate) fn oauth(&self, account: &Account, scope: Option<&str>) -> Result<Provider, Error> {
         let base = self
             .base(account.vendor, &account.instance)
             .map_err(Error::Instance)?;
-        Ok(match account.vendor {
+        let usual = match account.vendor {
             Vendor::ServiceNow => servicenow::oauth(&base),
             Vendor::Zendesk => zendesk::oauth(&base),
+            Vendor::Qualtrics => qualtrics::oauth(&base),
+        };
+        Ok(Provider {
+            scope: scope.map(|scope| scope.to_owned().into()).or(usual.scope),
+            ..usual
         })
+    }
+}
+
+const NO_EMAIL: Error = Error::Email {
+    vendor: Vendor::Zendesk,
+    problem: "an API token goes with the e-mail address of the agent whom it stands for",
+};
+
+/// Whether the vendor has accounts that prove themselves so.
+pub(crate) fn check_credential(vendor: Vendor, credential: &Credential) -> Result<(), Error> {
+    check_kind(vendor, credential.kind())?;
+    match (vendor, credential) {
+        (Vendor::Zendesk, Credential::ApiToken { email: None, .. }) => Err(NO_EMAIL),
+        (Vendor::Qualtrics, Credential::ApiToken { email: Some(_), .. }) => Err(Error::Email {
+            vendor,
+            problem: "an API token stands for its user by itself, so leave it out",
+        }),
+        (
+            _,
+            Credential::ApiToken { .. }
+            | Credential::Basic { .. }
+            | Credential::Bearer { .. }
+            | Credential::Oauth(_),
+        ) => Ok(()),
     }
 }
 
 /// Whether the vendor has accounts of this kind.
 pub(crate) fn check_kind(vendor: Vendor, kind: AccountKind) -> Result<(), Error> {
     match (vendor, kind) {
-        (Vendor::ServiceNow, AccountKind::ApiToken) => Err(wrong_kind(vendor, kind)),
+        (Vendor::ServiceNow, AccountKind::ApiToken)
+        | (
+            Vendor::Qualtrics,
+            AccountKind::Basic | AccountKind::Bearer | AccountKind::OauthAuthorizationCode,
+        ) => Err(wrong_kind(vendor, kind)),
         (
             Vendor::ServiceNow | Vendor::Zendesk,
             AccountKind::Basic
@@ -132,7 +201,10 @@ pub(crate) fn check_kind(vendor: Vendor, kind: AccountKind) -> Result<(), Error>
             | AccountKind::OauthAuthorizationCode
             | AccountKind::OauthClientCredentials,
         )
-        | (Vendor::Zendesk, AccountKind::ApiToken) => Ok(()),
+        | (Vendor::Zendesk, AccountKind::ApiToken)
+        | (Vendor::Qualtrics, AccountKind::ApiToken | AccountKind::OauthClientCredentials) => {
+            Ok(())
+        }
     }
 }
 
@@ -140,6 +212,59 @@ fn wrong_kind(vendor: Vendor, kind: AccountKind) -> Error {
     Error::WrongKind {
         vendor,
         kind,
-        hint: "use a user's name and password, a bearer token or an OAuth client",
+        hint: match vendor {
+            Vendor::ServiceNow | Vendor::Zendesk => {
+                "use a user's name and password, a bearer token or an OAuth client"
+            }
+            Vendor::Qualtrics => "use a user's API token, or an OAuth client with its secret",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(vendor: Vendor, credential: &str) -> Result<(), String> {
+        let credential = Credential::parse(&credential.to_owned().into()).unwrap();
+        check_credential(vendor, &credential).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_vendor_has_its_kinds_of_accounts() {
+        let basic = r#"{"kind":"basic","username":"u","password":"p"}"#;
+        let bearer = r#"{"kind":"bearer","token":"t"}"#;
+        let token = r#"{"kind":"api_token","token":"t"}"#;
+        let agent = r#"{"kind":"api_token","email":"a@example.com","token":"t"}"#;
+        let client = r#"{"kind":"oauth_client_credentials","client_id":"c","client_secret":"s"}"#;
+        let person = r#"{"kind":"oauth_authorization_code","client_id":"c","client_secret":"s"}"#;
+        for (vendor, credential, problem) in [
+            (Vendor::ServiceNow, basic, None),
+            (
+                Vendor::ServiceNow,
+                agent,
+                Some("use a user's name and password"),
+            ),
+            (Vendor::ServiceNow, person, None),
+            (Vendor::Zendesk, agent, None),
+            (
+                Vendor::Zendesk,
+                token,
+                Some("`email` does not fit a zendesk account"),
+            ),
+            (Vendor::Zendesk, bearer, None),
+            (Vendor::Qualtrics, token, None),
+            (Vendor::Qualtrics, client, None),
+            (Vendor::Qualtrics, agent, Some("leave it out")),
+            (Vendor::Qualtrics, basic, Some("use a user's API token")),
+            (Vendor::Qualtrics, bearer, Some("use a user's API token")),
+            (Vendor::Qualtrics, person, Some("use a user's API token")),
+        ] {
+            match (check(vendor, credential), problem) {
+                (Ok(()), None) => {}
+                (Err(error), Some(problem)) => assert!(error.contains(problem), "{error}"),
+                (found, expected) => panic!("{vendor} {credential}: {found:?}, not {expected:?}"),
+            }
+        }
     }
 }

@@ -148,6 +148,7 @@ impl Accounts {
         match connected.account.vendor {
             Vendor::ServiceNow => self.ask_servicenow(connected).await,
             Vendor::Zendesk => self.ask_zendesk(connected).await,
+            Vendor::Qualtrics => self.ask_qualtrics(connected).await,
         }
     }
 
@@ -206,6 +207,29 @@ impl Accounts {
                 user: verified
                     .user
                     .map(|user| format!("{user} ({})", verified.role)),
+                problem: None,
+                checks: verified
+                    .checks
+                    .into_iter()
+                    .map(|check| Check {
+                        what: check.what.to_owned(),
+                        allowed: check.allowed,
+                        answer: check.answer,
+                    })
+                    .collect(),
+            })),
+            Err(error) if error.is_unauthorized() => {
+                Ok(Asked::Unauthorized(startup::chain(&error)))
+            }
+            Err(error) => not_told(connected, &error, error.disposition()),
+        }
+    }
+
+    async fn ask_qualtrics(&self, connected: &Connected) -> Result<Asked, Error> {
+        match self.inner.vendors.qualtrics(connected)?.verify().await {
+            Ok(verified) => Ok(Asked::Answered(Verification {
+                works: true,
+                user: verified.user,
                 problem: None,
                 checks: verified
                     .checks

@@ -10,5 +10,5 @@ mod secret;
 mod token;
 
 pub use error::{Error, Refusal};
-pub use provider::{Client, Encoding, Provider, Tokens};
+pub use provider::{Client, ClientAuthentication, Encoding, Provider, Tokens};
 pub use secret::{State, Verifier};

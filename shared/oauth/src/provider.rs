@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,8 +16,10 @@ pub struct Provider {
     pub token: Url,
     /// How the token endpoint is written to.
     pub encoding: Encoding,
+    /// How the client proves itself at the token endpoint.
+    pub client_authentication: ClientAuthentication,
     /// What is asked for; `None` where the client's registration says it.
-    pub scope: Option<&'static str>,
+    pub scope: Option<Cow<'static, str>>,
     /// What goes to the token endpoint besides, for every grant that issues a refresh token.
     pub refreshable: &'static [(&'static str, u32)],
 }
@@ -28,6 +31,15 @@ pub enum Encoding {
     Form,
     /// As a JSON object.
     Json,
+}
+
+/// How a client proves itself ([RFC 6749, 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// Its id and secret are among the parameters.
+    Parameters,
+    /// Its id and secret are HTTP Basic credentials, and nowhere else.
+    Basic,
 }
 
 /// Who asks: a client as it is registered with the vendor.
@@ -76,7 +88,7 @@ impl Provider {
             .append_pair("response_type", "code")
             .append_pair("client_id", &client.id)
             .append_pair("redirect_uri", redirect_uri);
-        if let Some(scope) = self.scope {
+        if let Some(scope) = &self.scope {
             query.append_pair("scope", scope);
         }
         query
@@ -98,7 +110,8 @@ mod tests {
             authorization: Url::parse("https://acme.example.com/oauth/new").unwrap(),
             token: Url::parse("https://acme.example.com/oauth/tokens").unwrap(),
             encoding: Encoding::Json,
-            scope: Some("read write"),
+            client_authentication: ClientAuthentication::Parameters,
+            scope: Some("read write".into()),
             refreshable: &[],
         };
         let client = Client {

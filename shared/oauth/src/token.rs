@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use vendor_http::{Method, Request, Response};
 
 use crate::error::{Error, Refusal};
-use crate::provider::{Client, Encoding, Provider, Tokens};
+use crate::provider::{Client, ClientAuthentication, Encoding, Provider, Tokens};
 use crate::secret::Verifier;
 
 /// A token endpoint answers in a moment; a function must have time left to store what it says.
@@ -73,17 +73,32 @@ impl Provider {
         parameters: &[(&str, &str)],
         refreshable: bool,
     ) -> Result<Tokens, Error> {
-        let mut all = vec![("grant_type", grant_type), ("client_id", &client.id)];
-        if let Some(secret) = &client.secret {
-            all.push(("client_secret", secret.expose_secret()));
-        }
+        let mut all = vec![("grant_type", grant_type)];
+        let basic = match (self.client_authentication, &client.secret) {
+            // A public client has nothing but its id to name.
+            (ClientAuthentication::Parameters, _) | (ClientAuthentication::Basic, None) => {
+                all.push(("client_id", &client.id));
+                if let Some(secret) = &client.secret {
+                    all.push(("client_secret", secret.expose_secret()));
+                }
+                None
+            }
+            (ClientAuthentication::Basic, Some(secret)) => Some(secret),
+        };
         all.extend_from_slice(parameters);
         // A refresh without a scope keeps what was granted (RFC 6749, 6).
-        if let Some(scope) = self.scope.filter(|_| grant_type != "refresh_token") {
+        if let Some(scope) = self.scope.as_deref()
+            && grant_type != "refresh_token"
+        {
             all.push(("scope", scope));
         }
         let lifetimes = if refreshable { self.refreshable } else { &[] };
         let request = Request::new(Method::POST, self.token.clone()).timeout(TIMEOUT);
+        // Base64 always fits a header.
+        let request = match basic.map(|secret| vendor_http::basic(&client.id, secret)) {
+            Some(Ok(credentials)) => request.authorization(credentials),
+            Some(Err(_)) | None => request,
+        };
         let request = match self.encoding {
             Encoding::Form => {
                 let mut form = form_urlencoded::Serializer::new(String::new());
@@ -109,6 +124,7 @@ impl Provider {
             .iter()
             .filter(|(name, _)| SECRETS.contains(name))
             .map(|(_, value)| *value)
+            .chain(basic.map(ExposeSecret::expose_secret))
             .collect();
         read(&response, &sent)
     }

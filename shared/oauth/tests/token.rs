@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use oauth::{Client, Encoding, Error, Provider, Tokens, Verifier};
+use oauth::{Client, ClientAuthentication, Encoding, Error, Provider, Tokens, Verifier};
 use retry::Disposition;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -17,7 +17,8 @@ fn provider(server: &Server, encoding: Encoding) -> Provider {
         authorization: url("/authorize"),
         token: url("/token"),
         encoding,
-        scope: Some("read write"),
+        client_authentication: ClientAuthentication::Parameters,
+        scope: Some("read write".into()),
         refreshable: &[("refresh_token_expires_in", 7_776_000)],
     }
 }
@@ -177,4 +178,53 @@ async fn no_error_shows_a_secret() {
     for secret in ["s&cret", "old", "leaked"] {
         assert!(!text.contains(secret), "{text}");
     }
+}
+
+#[tokio::test]
+async fn client_proves_itself_by_basic_where_the_vendor_wants_it() {
+    let steps = [
+        Step::json(200, json!({"access_token": "a", "expires_in": 86_400})),
+        Step::json(
+            401,
+            json!({"error": "invalid_client", "error_description": "no s&cret here"}),
+        ),
+        Step::json(200, json!({"access_token": "a"})),
+    ];
+    let server = Server::start(steps).await.unwrap();
+    let http = vendor_http::Client::new().unwrap();
+    let provider = Provider {
+        client_authentication: ClientAuthentication::Basic,
+        scope: Some("read:users manage:all".into()),
+        ..provider(&server, Encoding::Form)
+    };
+    let tokens = provider.client_credentials(&http, &client()).await.unwrap();
+    assert_eq!(tokens.expires_in, Some(Duration::from_hours(24)));
+    let error = provider
+        .client_credentials(&http, &client())
+        .await
+        .unwrap_err();
+    assert_eq!(error.disposition(), Disposition::GiveUp);
+    assert!(!error.to_string().contains("s&cret"), "{error}");
+    let public = Client {
+        secret: None,
+        ..client()
+    };
+    provider.client_credentials(&http, &public).await.unwrap();
+    let received = server.received();
+    for request in received.iter().take(2) {
+        assert_eq!(
+            request.header("authorization"),
+            "Basic Y2xvc2VkbG9vcDpzJmNyZXQ="
+        );
+        assert_eq!(
+            request.body,
+            "grant_type=client_credentials&scope=read%3Ausers+manage%3Aall"
+        );
+    }
+    // Without a secret there is nothing to prove, only an id to name.
+    assert_eq!(received[2].header("authorization"), "");
+    assert_eq!(
+        received[2].body,
+        "grant_type=client_credentials&client_id=closedloop&scope=read%3Ausers+manage%3Aall"
+    );
 }

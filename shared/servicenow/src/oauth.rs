@@ -1,6 +1,6 @@
 //! Where an instance gives OAuth tokens.
 
-use oauth::{Encoding, Provider};
+use oauth::{ClientAuthentication, Encoding, Provider};
 use vendor_http::BaseUrl;
 
 /// The OAuth endpoints of an instance. Its application registry says what a client may do, so no scope is asked for;
@@ -11,6 +11,7 @@ pub fn oauth(base: &BaseUrl) -> Provider {
         authorization: base.join(["oauth_auth.do"], []),
         token: base.join(["oauth_token.do"], []),
         encoding: Encoding::Form,
+        client_authentication: ClientAuthentication::Parameters,
         scope: None,
         refreshable: &[],
     }

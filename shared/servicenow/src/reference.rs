@@ -30,7 +30,8 @@ impl ReferenceKey {
         }
     }
 
-    pub(crate) fn table(self) -> &'static str {
+    /// The table that is searched.
+    pub fn table(self) -> &'static str {
         match self {
             Self::UserEmail | Self::UserFullName | Self::UserName => USERS,
             Self::GroupName => GROUPS,

@@ -1,6 +1,6 @@
 //! Where an account gives OAuth tokens.
 
-use oauth::{Encoding, Provider};
+use oauth::{ClientAuthentication, Encoding, Provider};
 use vendor_http::BaseUrl;
 
 /// The OAuth endpoints of an account. Reading and writing is asked for: profiles and custom objects have no finer scope.
@@ -14,7 +14,8 @@ pub fn oauth(base: &BaseUrl) -> Provider {
         authorization: base.join(["oauth", "authorizations", "new"], []),
         token: base.join(["oauth", "tokens"], []),
         encoding: Encoding::Json,
-        scope: Some("read write"),
+        client_authentication: ClientAuthentication::Parameters,
+        scope: Some("read write".into()),
         refreshable: &[
             ("expires_in", 3_600),
             ("refresh_token_expires_in", 7_776_000),

@@ -37,6 +37,11 @@ impl ProfileKey {
         let identifier_kind = identifier.kind();
         Ok(Self(format!("{source}:{kind}:{identifier_kind}:{value}")))
     }
+
+    /// The text form, which names a person.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What tells a person apart.

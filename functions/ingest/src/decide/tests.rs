@@ -128,6 +128,10 @@ fn each_kind_reads_its_own_content_types() {
         ("json", "bearer", "", false),
         ("zendesk", "bearer", "application/json; charset=utf-8", true),
         ("zendesk", "bearer", "application/xml", false),
+        ("dataset_record", "bearer", JSON, true),
+        ("dataset_record", "basic", "text/csv", false),
+        ("servicenow", "basic", JSON, true),
+        ("servicenow", "standard_webhooks", FORM, false),
         (
             "qualtrics",
             "bearer",
@@ -411,8 +415,14 @@ fn json_that_is_none_or_too_deep_is_refused() {
         ("\u{feff}{}", ProblemKind::Unreadable),
         (&"[".repeat(65), ProblemKind::TooDeep),
     ] {
-        for endpoint in [open("json"), open("zendesk"), open("qualtrics")] {
-            let problem = refused(&typed(JSON, body), &endpoint);
+        for sender in [
+            "json",
+            "zendesk",
+            "qualtrics",
+            "dataset_record",
+            "servicenow",
+        ] {
+            let problem = refused(&typed(JSON, body), &open(sender));
             assert_eq!((problem.kind, problem.kind.status()), (kind, 400));
         }
         assert_eq!(refused(&typed(CE, body), &open("cloudevents")).kind, kind);
@@ -456,6 +466,9 @@ fn reserved_types_are_refused() {
     for (kind, reserved) in [
         ("task.requested", true),
         ("run.failed", true),
+        ("qualtrics.response.notified", true),
+        ("qualtrics.response.failed", true),
+        ("qualtrics.response.completed", false),
         ("task", false),
         ("runner.x", false),
     ] {
@@ -701,6 +714,52 @@ fn qualtrics_topics_have_their_types_and_tell_repetitions_from_news() {
 }
 
 #[test]
+fn qualtrics_response_that_an_account_can_fetch_is_notified_first() {
+    let with_account = Endpoint {
+        account: Some("feedback".parse().unwrap()),
+        ..open("qualtrics")
+    };
+    for (topic, kind) in [
+        ("completedResponse", "qualtrics.response.completed"),
+        ("partialResponse", "qualtrics.response.partial"),
+    ] {
+        let body = format!(
+            "Topic=b.surveyengine.{topic}.SV_1&BrandID=b&SurveyID=SV_1&ResponseID=R_2&CompletedDate=2019-06-25+07%3A58%3A25"
+        );
+        let request = typed(FORM, body);
+        let plain = one(&request, &open("qualtrics"));
+        assert_eq!(plain.kind, kind);
+        let notified = one(&request, &with_account);
+        assert_eq!(notified.kind, "qualtrics.response.notified");
+        assert_eq!(notified.id, format!("notified.{}", plain.id));
+        assert_ne!(notified.key(), plain.key());
+        assert_eq!(notified.extensions["account"], "feedback");
+        assert_eq!(notified.extensions["notifiedtype"], kind);
+        let back = CloudEvent {
+            id: plain.id.clone(),
+            kind: plain.kind.clone(),
+            extensions: plain.extensions.clone(),
+            ..notified
+        };
+        assert_eq!(back, plain);
+    }
+    // Nothing can be fetched about a survey that was opened or switched on, and a workflow's task brings the answers.
+    let started =
+        "Topic=b.surveyengine.startedRecipientSession.SV_1&BrandID=b&SurveyID=SV_1&Status=Started";
+    for request in [
+        typed(FORM, started),
+        typed(
+            FORM,
+            "Topic=b.controlpanel.activateSurvey&BrandID=b&SurveyID=SV_1",
+        ),
+        typed(JSON, r#"{"SurveyID": "SV_1", "ResponseID": "R_2"}"#),
+    ] {
+        let event = one(&request, &with_account);
+        assert_eq!(event, one(&request, &open("qualtrics")));
+    }
+}
+
+#[test]
 fn qualtrics_form_that_cannot_be_believed_is_refused() {
     for (body, beginning) in [
         (FLAT.replace("Topic=", "topic="), "Topic: "),
@@ -874,6 +933,439 @@ fn zendesk_trigger_is_anything_else() {
         );
         assert_eq!((event.data, event.time), (Some(body), Some(now())));
     }
+}
+
+// ---- dataset records ----
+
+fn records(body: Value) -> Vec<CloudEvent> {
+    let request = typed(JSON, body.to_string());
+    decide(&request, &open("dataset_record"), None, now())
+        .unwrap()
+        .events
+}
+
+fn record(body: Value) -> CloudEvent {
+    let mut events = records(body);
+    assert_eq!(events.len(), 1);
+    events.remove(0)
+}
+
+fn record_data(body: Value) -> Value {
+    record(body).data.unwrap()
+}
+
+fn record_refused(body: Value) -> String {
+    let problem = refused(&typed(JSON, body.to_string()), &open("dataset_record"));
+    assert_eq!(problem.kind, ProblemKind::InvalidField, "{body}");
+    problem.detail
+}
+
+#[test]
+fn dataset_record_in_its_envelope_becomes_an_event_for_conditions() {
+    let event = record(json!({
+        "recordId": "r1", "dataset": "shops", "source": "google", "kind": "updated", "receivedAt": "2026-11-21T11:00:00Z",
+        "actionability": "Response needed", "tenant": "x",
+        "record": {
+            "id": 17, "rating": "2", "content": "Slow", "reviewProfileSource": "Google", "createdDate": "2026-11-20",
+            "updatedDate": "2026-11-20T10:00:00+01:00", "verified": true
+        },
+        "topics": [{"name": "Waiting", "sentiment": "very negative", "path": "Service"}, "Staff", {"name": "Waiting", "score": 0.5}],
+        "sentiment": {"label": "NEGATIVE"}
+    }));
+    assert_eq!(event.kind, "dataset.record.updated");
+    assert_eq!(event.subject.as_deref(), Some("shops"));
+    assert_eq!(event.id, "shops/r1/updated/2026-11-20T09:00:00Z");
+    assert_eq!(event.time, Some("2026-11-20T09:00:00Z".parse().unwrap()));
+    assert_eq!(
+        event.data.unwrap(),
+        json!({
+            "recordId": "r1", "dataset": "shops", "source": "google", "kind": "updated", "receivedAt": "2026-11-21T11:00:00Z",
+            "actionability": "Response needed", "tenant": "x",
+            "record": {
+                "id": "17", "rating": 2, "content": "Slow", "reviewProfileSource": "Google", "verified": true,
+                "createdDate": "2026-11-20T00:00:00Z", "updatedDate": "2026-11-20T09:00:00Z"
+            },
+            "topics": [
+                {"name": "Waiting", "label": "Very Negative", "score": -2, "path": "Service"},
+                {"name": "Staff"},
+                {"name": "Waiting", "score": 0.5}
+            ],
+            "topicNames": ["Waiting", "Staff"],
+            "sentiment": {"label": "Negative", "score": -1}
+        })
+    );
+}
+
+#[test]
+fn dataset_record_in_other_words_has_the_same_fields() {
+    for (body, expected) in [
+        (
+            json!({"Id": 9, "Rating": "4.5", "Location Name": "Lyon", "Location Region": "ARA", "location_city": "Lyon",
+                "Content": "", "Source Name": "TripAdvisor", "Reply Status": "none", "Published At": "2026-11-20 18:05:00"}),
+            json!({"recordId": "9", "kind": "created", "record": {
+                "id": "9", "rating": 4.5, "subjectName": "Lyon", "subjectRegion": "ARA", "subjectCity": "Lyon", "content": "",
+                "reviewProfileSource": "TripAdvisor", "replyState": "none", "createdDate": "2026-11-20T18:05:00Z"
+            }}),
+        ),
+        (
+            json!({"source": "brandwatch", "Resource Id": "b", "Title": "T", "Snippet": "S", "Sentiment": "negative", "Impact": "41.5",
+                "Monthly Visitors": 120_000, "Domain": "forum.example.org", "Thread Author": "kept"}),
+            json!({"recordId": "b", "source": "brandwatch", "kind": "created", "sentiment": {"label": "Negative", "score": -1},
+                "record": {"id": "b", "title": "T", "content": "S", "impact": 41.5, "monthlyVisitors": 120_000,
+                    "domain": "forum.example.org", "Thread Author": "kept"}}),
+        ),
+        // Google spells ratings out and calls the text a comment.
+        (
+            json!({"reviewId": "g", "starRating": "FIVE", "comment": "Good", "createTime": "2026-11-01T00:00:00Z",
+                "updateTime": "2026-11-02T00:00:00Z", "kind": "review"}),
+            json!({"recordId": "g", "kind": "updated", "record": {"id": "g", "rating": 5, "content": "Good", "kind": "review",
+                "createdDate": "2026-11-01T00:00:00Z", "updatedDate": "2026-11-02T00:00:00Z"}}),
+        ),
+        // A name that is exactly right goes before others, and one that says something before one that does not.
+        (
+            json!({"id": "x", "content": "right", "Content": "other", "url": "", "Review URL": "https://a.example/1"}),
+            json!({"recordId": "x", "kind": "created",
+                "record": {"id": "x", "content": "right", "Content": "other", "url": "https://a.example/1"}}),
+        ),
+        // What cannot be a number stays what it is; what is not there stays so.
+        (
+            json!({"record": {"id": "x", "impact": "high", "rating": "", "updatedDate": null, "sentiment": "Frustrated", "topics": []}}),
+            json!({"recordId": "x", "kind": "created", "record": {"id": "x", "impact": "high"},
+                "sentiment": {"label": "Frustrated"}, "topics": [], "topicNames": []}),
+        ),
+    ] {
+        assert_eq!(record_data(body.clone()), expected, "{body}");
+    }
+}
+
+#[test]
+fn dataset_record_sentiments_are_words_and_scores() {
+    for (sentiment, expected) in [
+        (
+            json!("Very Negative"),
+            json!({"label": "Very Negative", "score": -2}),
+        ),
+        (json!("negative"), json!({"label": "Negative", "score": -1})),
+        (json!(" NEUTRAL"), json!({"label": "Neutral", "score": 0})),
+        (json!("positive"), json!({"label": "Positive", "score": 1})),
+        (
+            json!("very_positive"),
+            json!({"label": "Very Positive", "score": 2}),
+        ),
+        (json!("mixed"), json!({"label": "Mixed", "score": 0})),
+        (json!("delighted"), json!({"label": "delighted"})),
+        (json!(-2), json!({"label": "Very Negative", "score": -2})),
+        (json!(0), json!({"label": "Neutral", "score": 0})),
+        (json!(1.0), json!({"label": "Positive", "score": 1.0})),
+        (json!(0.75), json!({"score": 0.75})),
+        (
+            json!("\u{2212}1"),
+            json!({"label": "Negative", "score": -1}),
+        ),
+        (
+            json!({"label": "negative", "score": "-1.7", "model": "m"}),
+            json!({"label": "Negative", "score": -1.7, "model": "m"}),
+        ),
+        (json!({"label": null, "score": ""}), Value::Null),
+        (json!({}), Value::Null),
+        (json!(null), Value::Null),
+        (json!(""), Value::Null),
+    ] {
+        let data = record_data(json!({"record": {"id": "x"}, "sentiment": sentiment.clone()}));
+        let found = data.get("sentiment").cloned().unwrap_or_default();
+        assert_eq!(found, expected, "{sentiment}");
+    }
+}
+
+#[test]
+fn dataset_record_ratings_become_numbers() {
+    for (rating, expected) in [
+        (json!(4), json!(4)),
+        (json!(4.5), json!(4.5)),
+        (json!(" 4.5 "), json!(4.5)),
+        (json!("4,5"), json!(4.5)),
+        (json!("0"), json!(0)),
+        (json!("Three"), json!(3)),
+    ] {
+        let data = record_data(json!({"rating": rating.clone()}));
+        assert_eq!(data["record"], json!({"rating": expected}), "{rating}");
+    }
+}
+
+#[test]
+fn dataset_record_that_cannot_be_read_is_refused_with_the_field_named() {
+    for (body, beginning) in [
+        (json!(7), "record: expected a JSON object"),
+        (json!({"record": "x"}), "record: "),
+        (json!({}), "id: expected the record's id, or "),
+        (json!({"record": {"foo": 1}}), "record.id: "),
+        (json!({"record": {"content": " "}}), "record.id: "),
+        (
+            json!({"record": {"id": "x"}, "kind": "deleted"}),
+            "kind: expected created or updated",
+        ),
+        (json!({"record": {"id": "x"}, "kind": 1}), "kind: "),
+        (json!({"recordId": {}, "record": {}}), "recordId: "),
+        (json!({"id": ["x"]}), "id: "),
+        (
+            json!({"id": "x", "rating": "4/5"}),
+            "rating: expected a number",
+        ),
+        (
+            json!({"record": {"id": "x", "Rating": true}}),
+            "record.rating: ",
+        ),
+        (json!({"record": {"rating": "inf"}}), "record.rating: "),
+        (
+            json!({"id": "x", "createdDate": "21/11/2026"}),
+            "createdDate: expected a date",
+        ),
+        (
+            json!({"record": {"id": "x", "updated_at": {}}}),
+            "record.updatedDate: ",
+        ),
+        (
+            json!({"record": {"id": "x"}, "receivedAt": "now"}),
+            "receivedAt: ",
+        ),
+        (json!({"id": "x", "dataset": []}), "dataset: "),
+        (
+            json!({"id": "x", "dataset": "d".repeat(257)}),
+            "dataset: expected at most 256 bytes",
+        ),
+        (json!({"id": "x", "source": "d".repeat(257)}), "source: "),
+        (
+            json!({"id": "x", "topics": "a, b"}),
+            "topics: expected a list",
+        ),
+        (
+            json!({"id": "x", "topics": ["a", {"sentiment": 1}]}),
+            "topics[1].name: ",
+        ),
+        (json!({"id": "x", "topics": [""]}), "topics[0].name: "),
+        (
+            json!({"id": "x", "topics": [{"name": "a", "sentiment": true}]}),
+            "topics[0].sentiment: ",
+        ),
+        (json!({"id": "x", "sentiment": []}), "sentiment: "),
+        (
+            json!({"id": "x", "sentiment": {"score": "high"}}),
+            "sentiment.score: ",
+        ),
+        (
+            json!([{"id": "x"}, {"id": "y", "rating": "?"}]),
+            "[1]: rating: ",
+        ),
+        (json!([[{"id": "x"}]]), "[0]: record: "),
+        (
+            json!(vec![json!({"id": "x"}); 101]),
+            "expected at most 100 records",
+        ),
+    ] {
+        let detail = record_refused(body.clone());
+        assert!(detail.starts_with(beginning), "{body}: {detail}");
+    }
+}
+
+#[test]
+fn dataset_records_in_a_list_are_events_each() {
+    let events = records(json!([
+        {"dataset": "shops", "record": {"id": "1"}},
+        {"id": "2", "source": "import", "updatedDate": "2019-01-01"},
+        {"content": "anonymous"}
+    ]));
+    let subjects: Vec<_> = events
+        .iter()
+        .map(|event| event.subject.as_deref().unwrap())
+        .collect();
+    // However old a record is, the triggers decide.
+    assert_eq!(subjects, ["shops", "import", "survey"]);
+    assert_eq!(events[1].id, "import/2/created/2019-01-01T00:00:00Z");
+    assert_eq!(events[2].time, Some(now()));
+    assert_eq!(records(json!([])), []);
+    assert_eq!(records(json!(vec![json!({"id": "x"}); 100])).len(), 100);
+}
+
+#[test]
+fn dataset_record_that_comes_again_is_the_same_event_and_an_update_is_another() {
+    let base =
+        json!({"dataset": "d", "receivedAt": 1_795_262_400, "record": {"id": "1", "rating": 3}});
+    let changed = |path: &str, value: Value| {
+        let mut body = base.clone();
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        body.pointer_mut(parent).unwrap()[name] = value;
+        body
+    };
+    let key = |body: Value| record(body).key();
+    for (path, value, is_same) in [
+        ("/receivedAt", json!(1_795_262_500), true),
+        ("/record/rating", json!("3"), true),
+        ("/record/rating", json!(4), false),
+        ("/record/id", json!("2"), false),
+        ("/dataset", json!("e"), false),
+        ("/kind", json!("updated"), false),
+        ("/record/updatedDate", json!("2026-11-20"), false),
+    ] {
+        let is_as_before = key(changed(path, value.clone())) == key(base.clone());
+        assert_eq!(is_as_before, is_same, "{path} {value}");
+    }
+    // With a date of its own a version is known by that alone.
+    let dated = |rating: u8| json!({"id": "1", "updatedDate": "2026-11-20", "rating": rating});
+    assert_eq!(key(dated(1)), key(dated(2)));
+    // No id runs into the next one, and none is too long.
+    let named = |dataset: &str, id: &str| json!({"id": id, "dataset": dataset, "updatedDate": "2026-11-20"});
+    assert_ne!(key(named("a/b", "c")), key(named("a", "b/c")));
+    assert_eq!(record(named("a", &"x".repeat(300))).id.len(), 64);
+}
+
+#[test]
+fn dataset_record_without_id_has_the_signed_one() {
+    let endpoint = endpoint(
+        "dataset_record",
+        json!({"scheme": "standard_webhooks"}),
+        Value::Null,
+    );
+    let secrets = one_secret(WHSEC);
+    let ids = |signed: &str| -> Vec<String> {
+        let mut request = typed(
+            JSON,
+            r#"[{"rating":5},{"rating":5},{"id":"1","updatedDate":"2026-11-20"}]"#,
+        );
+        for header in sign_standard_webhooks(signed, &request.body, &secrets, now()).unwrap() {
+            request.headers.insert(
+                header.name.parse::<HeaderName>().unwrap(),
+                header.value.expose().parse().unwrap(),
+            );
+        }
+        let accepted = decide(&request, &endpoint, Some(&secrets), now()).unwrap();
+        accepted.events.into_iter().map(|event| event.id).collect()
+    };
+    let (first, again, other) = (ids("msg_1"), ids("msg_1"), ids("msg_2"));
+    assert_eq!(first, again);
+    assert_ne!(first[0], first[1]);
+    assert_ne!(first[0], other[0]);
+    assert_eq!(first[2], other[2]);
+}
+
+// ---- servicenow ----
+
+const SYS_ID: &str = "9d385017c611228701d22104cc95c371";
+
+fn business_rule(changes: &Value) -> Value {
+    let mut body = json!({"event": "record.updated", "table": "incident", "sys_id": SYS_ID, "updated_on": "2026-11-21 11:58:30"});
+    for (name, value) in changes.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+#[test]
+fn servicenow_record_is_known_by_its_version() {
+    let hashed = "a hash";
+    for (changes, kind, id, time) in [
+        (
+            json!({}),
+            "updated",
+            format!("incident/{SYS_ID}/updated/2026-11-21T11:58:30Z"),
+            "2026-11-21T11:58:30Z",
+        ),
+        (
+            json!({"sys_mod_count": "4"}),
+            "updated",
+            format!("incident/{SYS_ID}/updated/4"),
+            "2026-11-21T11:58:30Z",
+        ),
+        (
+            json!({"sys_mod_count": 0, "event": "record.created", "table": "x_app_case"}),
+            "created",
+            format!("x_app_case/{SYS_ID}/created/0"),
+            "2026-11-21T11:58:30Z",
+        ),
+        (
+            json!({"event": null, "sys_mod_count": "0"}),
+            "created",
+            format!("incident/{SYS_ID}/created/0"),
+            "2026-11-21T11:58:30Z",
+        ),
+        (
+            json!({"event": null, "sys_mod_count": "1"}),
+            "updated",
+            format!("incident/{SYS_ID}/updated/1"),
+            "2026-11-21T11:58:30Z",
+        ),
+        (
+            json!({"event": "insert", "updated_on": "2026-11-21T12:58:30+01:00"}),
+            "created",
+            format!("incident/{SYS_ID}/created/2026-11-21T11:58:30Z"),
+            "2026-11-21T11:58:30Z",
+        ),
+        (
+            json!({"updated_on": null}),
+            "updated",
+            hashed.to_owned(),
+            NOW,
+        ),
+        (json!({"updated_on": ""}), "updated", hashed.to_owned(), NOW),
+    ] {
+        let body = business_rule(&changes);
+        let request = typed(JSON, body.to_string());
+        let event = one(&request, &open("servicenow"));
+        assert_eq!(event.kind, format!("servicenow.record.{kind}"), "{changes}");
+        assert_eq!(
+            event.subject.as_deref(),
+            body["table"].as_str(),
+            "{changes}"
+        );
+        let id = if id == hashed {
+            hash(&request.body)
+        } else {
+            id
+        };
+        assert_eq!(
+            (event.id, event.time),
+            (id, Some(time.parse().unwrap())),
+            "{changes}"
+        );
+        assert_eq!(event.data, Some(body));
+    }
+}
+
+#[test]
+fn servicenow_body_that_cannot_be_read_is_refused_with_the_field_named() {
+    for (changes, beginning) in [
+        (json!({"table": null}), "table: "),
+        (json!({"table": ""}), "table: "),
+        (
+            json!({"table": "incident/1"}),
+            "table: expected a table's name",
+        ),
+        (json!({"sys_id": null}), "sys_id: "),
+        (json!({"sys_id": {"value": SYS_ID}}), "sys_id: "),
+        (json!({"sys_id": "x".repeat(81)}), "sys_id: "),
+        (
+            json!({"event": "record.deleted"}),
+            "event: expected record.created or record.updated",
+        ),
+        (json!({"event": 1}), "event: "),
+        (
+            json!({"updated_on": "21/11/2026 11:58:30"}),
+            "updated_on: expected UTC",
+        ),
+        (json!({"changes": ["state"]}), "changes: "),
+    ] {
+        let problem = refused(
+            &typed(JSON, business_rule(&changes).to_string()),
+            &open("servicenow"),
+        );
+        assert_eq!(problem.kind, ProblemKind::InvalidField, "{changes}");
+        assert!(
+            problem.detail.starts_with(beginning),
+            "{changes}: {}",
+            problem.detail
+        );
+    }
+    let list = refused(&typed(JSON, "[]"), &open("servicenow"));
+    assert!(list.detail.contains("table and sys_id"), "{}", list.detail);
 }
 
 // ---- cloudevents ----
@@ -1189,6 +1681,14 @@ fn refusals_quote_nothing_of_the_body() {
             open("qualtrics"),
         ),
         (
+            typed(JSON, json!({"id": "x", "rating": secret}).to_string()),
+            open("dataset_record"),
+        ),
+        (
+            typed(JSON, business_rule(&json!({"event": secret})).to_string()),
+            open("servicenow"),
+        ),
+        (
             typed(
                 JSON,
                 json!({"SurveyID": format!("{secret}!"), "ResponseID": "R"}).to_string(),
@@ -1208,6 +1708,8 @@ fn any_endpoint() -> impl Strategy<Value = Endpoint> {
         Just(open("json")),
         Just(open("cloudevents")),
         Just(open("zendesk")),
+        Just(open("dataset_record")),
+        Just(open("servicenow")),
         Just(mapped(mapping)),
         Just(hmac()),
         Just(endpoint(
@@ -1256,6 +1758,10 @@ fn any_body() -> impl Strategy<Value = Vec<u8>> {
                 Just("é"),
                 Just("SurveyID=SV_1"),
                 Just("\"time\":"),
+                Just("\"rating\":"),
+                Just("\"sentiment\":"),
+                Just("\"topics\":"),
+                Just("\"table\":\"t\",\"sys_id\":\"s\","),
                 Just("\\u00"),
             ],
             0..40
@@ -1290,7 +1796,7 @@ proptest! {
         let now = Timestamp::from_second(second).unwrap();
         if let Ok(accepted) = decide(&request, &endpoint, Some(&one_secret("user:password")), now) {
             for event in accepted.events {
-                prop_assert!(check(&event, &endpoint.name).is_ok());
+                prop_assert!(check(&event, &endpoint).is_ok());
                 let json = serde_json::to_string(&event).unwrap();
                 prop_assert_eq!(serde_json::from_str::<CloudEvent>(&json).unwrap().key(), event.key());
             }
