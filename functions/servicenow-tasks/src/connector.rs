@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use accounts::{Connected, Vendors};
+use domain::preview::{Preview, PreviewRequest};
 use domain::{TaskKind, Vendor};
 use jiff::{SignedDuration, Timestamp};
 use servicenow::{Client, Column, CorrelationId, Record};
@@ -127,9 +128,49 @@ impl Connector for ServiceNow {
             | TaskKind::ZendeskCreateProfile
             | TaskKind::ZendeskUpdateProfile
             | TaskKind::ZendeskCreateRecord
-            | TaskKind::ZendeskUpdateRecord) => Err(Failed::before_any_call(format!(
-                "`{other}` is no ServiceNow task"
-            ))),
+            | TaskKind::ZendeskUpdateRecord) => {
+                Err(Failed::before_any_call(mapping::preview::foreign(other)))
+            }
+        }
+    }
+
+    fn preview(&self, request: &PreviewRequest) -> Preview {
+        let PreviewRequest {
+            kind,
+            key,
+            account,
+            input,
+        } = request;
+        let planned = match kind {
+            TaskKind::ServiceNowCreateRecord => mapping::preview::of_create(input, key),
+            TaskKind::ServiceNowUpdateRecord => {
+                mapping::preview::of_change(input).map(|requests| (requests, Vec::new()))
+            }
+            other @ (TaskKind::ZendeskCreateTicket
+            | TaskKind::ZendeskUpdateTicket
+            | TaskKind::ZendeskCreateProfile
+            | TaskKind::ZendeskUpdateProfile
+            | TaskKind::ZendeskCreateRecord
+            | TaskKind::ZendeskUpdateRecord) => {
+                return Preview::refused("", mapping::preview::foreign(*other));
+            }
+        };
+        let (requests, notes) = match planned {
+            Ok(planned) => planned,
+            Err(problem) => {
+                return Preview::refused(mapping::preview::place(&problem), &problem);
+            }
+        };
+        let base = account.instance.as_deref();
+        let base = base.map(|instance| self.vendors.base(Self::VENDOR, instance));
+        match base.transpose() {
+            Ok(base) => Preview {
+                address: base.map(|base| base.to_string()),
+                requests,
+                problem: None,
+                notes,
+            },
+            Err(error) => Preview::refused("account", error),
         }
     }
 }

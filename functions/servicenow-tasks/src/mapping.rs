@@ -1,6 +1,7 @@
 //! From a task's input to what ServiceNow is sent, and from its answers to what a task leaves behind.
 //! Pure; the only place of this function that knows ServiceNow's column names.
 
+pub(crate) mod preview;
 mod state;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@ mod record;
 mod ticket;
 
 use accounts::{Connected, Vendors};
+use domain::preview::{Preview, PreviewRequest};
 use domain::{TaskKind, Vendor};
 use serde_json::{Map, Value};
 use task_runner::{Assignment, CallFailed, Calls, Connector, Done, Failed};
@@ -70,9 +71,46 @@ impl Connector for Zendesk {
                 let change = mapping::record::change(assignment.input)?;
                 record::update(self.session(connected)?, &change).await
             }
-            other @ (TaskKind::ServiceNowCreateRecord | TaskKind::ServiceNowUpdateRecord) => Err(
-                Failed::before_any_call(format!("`{other}` is no Zendesk task")),
-            ),
+            other @ (TaskKind::ServiceNowCreateRecord | TaskKind::ServiceNowUpdateRecord) => {
+                Err(Failed::before_any_call(mapping::preview::foreign(other)))
+            }
+        }
+    }
+
+    fn preview(&self, request: &PreviewRequest) -> Preview {
+        let PreviewRequest {
+            kind,
+            key,
+            account,
+            input,
+        } = request;
+        let planned = match kind {
+            TaskKind::ZendeskCreateTicket => mapping::preview::of_new_ticket(input, key),
+            TaskKind::ZendeskUpdateTicket => mapping::preview::of_ticket_change(input, key),
+            TaskKind::ZendeskCreateProfile => mapping::preview::of_new_profile(input),
+            TaskKind::ZendeskUpdateProfile => mapping::preview::of_profile_change(input),
+            TaskKind::ZendeskCreateRecord => mapping::preview::of_new_record(input, key),
+            TaskKind::ZendeskUpdateRecord => mapping::preview::of_record_change(input),
+            other @ (TaskKind::ServiceNowCreateRecord | TaskKind::ServiceNowUpdateRecord) => {
+                return Preview::refused("", mapping::preview::foreign(*other));
+            }
+        };
+        let requests = match planned {
+            Ok(requests) => requests,
+            Err(problem) => {
+                return Preview::refused(mapping::preview::place(&problem), &problem);
+            }
+        };
+        let base = account.instance.as_deref();
+        let base = base.map(|instance| self.vendors.base(Self::VENDOR, instance));
+        match base.transpose() {
+            Ok(base) => Preview {
+                address: base.map(|base| base.to_string()),
+                requests,
+                problem: None,
+                notes: Vec::new(),
+            },
+            Err(error) => Preview::refused("account", error),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From a task's input to what Zendesk is sent, and from its answers to what a task leaves behind.
 //! Pure; the only place of this function that knows Zendesk's property names.
 
+pub(crate) mod preview;
 pub(crate) mod profile;
 pub(crate) mod record;
 pub(crate) mod ticket;

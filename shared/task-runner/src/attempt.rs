@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use accounts::{Accounts, Connected, Moment};
+use domain::preview::{Preview, PreviewRequest};
 use domain::run::{Attempt, AttemptOutcome, VendorCall};
 use domain::{TaskKey, TaskKind, TaskRun, Vendor};
 use jiff::Timestamp;
@@ -22,6 +23,9 @@ pub trait Connector {
         assignment: &Assignment<'_>,
         connected: &Connected,
     ) -> impl Future<Output = Result<Done, Failed>> + Send;
+
+    /// What [`Connector::perform`] would send in a first attempt. Nobody is called.
+    fn preview(&self, request: &PreviewRequest) -> Preview;
 }
 
 /// One attempt at one task.
@@ -350,6 +354,9 @@ mod tests {
             kind: TaskKind::ZendeskCreateTicket,
             account: AccountName::parse("support").unwrap(),
             needs: Vec::new(),
+            when: None,
+            trace: None,
+            unwanted: false,
             draft: json!({}),
             input: Some(json!({"comment": "x"})),
             state: TaskState::Running,
@@ -590,6 +597,10 @@ mod tests {
                 Some(answer) => answer,
                 None => std::future::pending().await,
             }
+        }
+
+        fn preview(&self, _: &PreviewRequest) -> Preview {
+            Preview::default()
         }
     }
 

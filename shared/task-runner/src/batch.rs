@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use crate::announce;
 use crate::attempt::{self, Connector};
+use crate::invocation::{Answer, Invocation};
 
 /// How long before the function's end an attempt is broken off, so that what came of it can be stored.
 const RESERVE: Duration = Duration::from_secs(3);
@@ -61,7 +62,7 @@ pub struct Runner<C> {
 }
 
 /// Runs a task function until its environment is shut down: reads the variables of [`Config`] and of
-/// [`Vendors`], connects to AWS, handles batches.
+/// [`Vendors`], connects to AWS, handles batches, and tells what tasks would send.
 ///
 /// # Errors
 /// The variable that is missing or cannot be used, or what the Lambda runtime says.
@@ -80,7 +81,7 @@ pub async fn run<C: Connector>(
     );
     let runner = Runner::new(connector(vendors), accounts, config, &aws, startup::now);
     lambda_runtime::run(service_fn(|event: LambdaEvent<_>| async {
-        Ok::<_, lambda_runtime::Error>(runner.handle(event).await)
+        Ok::<_, lambda_runtime::Error>(runner.answer(event).await)
     }))
     .await
 }
@@ -103,6 +104,26 @@ impl<C: Connector> Runner<C> {
             queue: Queue::new(aws, config.queue_url.clone()),
             config,
             now,
+        }
+    }
+
+    /// Handles whatever the function is invoked with.
+    pub async fn answer(&self, event: LambdaEvent<Invocation>) -> Answer {
+        let LambdaEvent { payload, context } = event;
+        match payload {
+            Invocation::Batch(batch) => {
+                let event = LambdaEvent::new(batch, context);
+                Answer::Batch(self.handle(event).await)
+            }
+            Invocation::Preview(request) => {
+                let preview = self.connector.preview(&request);
+                tracing::info!(
+                    task.kind = %request.kind,
+                    requests = preview.requests.len(),
+                    "preview answered"
+                );
+                Answer::Preview(preview)
+            }
         }
     }
 

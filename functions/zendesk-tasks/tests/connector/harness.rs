@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use accounts::{Connected, Credential, Vendors};
+use domain::preview::{PreviewAccount, PreviewRequest};
 use domain::{
     Account, AccountKind, AccountName, AccountState, RunId, TaskKey, TaskKind, TaskName, Vendor,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use task_runner::test_support::assert_foretold;
 use task_runner::{Assignment, Connector as _, Done, Failed};
 use vendor_http::test_support::{Received, Server, Step};
 use zendesk_tasks::Zendesk;
@@ -96,8 +98,23 @@ impl Attempt {
             first_attempt_at: first,
             now: first + self.age,
         };
-        let result = Zendesk::new(vendors).perform(&assignment, &connected).await;
-        (result, server.received())
+        let connector = Zendesk::new(vendors);
+        let result = connector.perform(&assignment, &connected).await;
+        let received = server.received();
+        if !self.look_first && self.age.is_zero() {
+            let preview = connector.preview(&PreviewRequest {
+                kind: self.kind,
+                key: key(),
+                account: PreviewAccount {
+                    name: connected.account.name,
+                    vendor: Vendor::Zendesk,
+                    instance: Some(self.subdomain.to_owned()),
+                },
+                input: self.input.clone(),
+            });
+            assert_foretold(&preview, &received, result.is_ok());
+        }
+        (result, received)
     }
 }
 

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod harness;
+mod preview;
 mod profile;
 mod record;
 mod tags;

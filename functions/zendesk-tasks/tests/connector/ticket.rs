@@ -306,7 +306,7 @@ async fn refused_credentials_are_told_apart() {
     for (credential, header) in [
         (
             Credential::ApiToken {
-                email: "a@example.com".to_owned(),
+                email: Some("a@example.com".to_owned()),
                 token: "t0ken".into(),
             },
             "Basic YUBleGFtcGxlLmNvbS90b2tlbjp0MGtlbg==",

@@ -1,9 +1,12 @@
 //! The connector against a scripted instance on this machine.
 #![cfg(test)]
 
+mod preview;
+
 use std::time::Duration;
 
 use accounts::{Connected, Credential, Vendors};
+use domain::preview::{Preview, PreviewAccount, PreviewRequest};
 use domain::{
     Account, AccountKind, AccountName, AccountState, RunId, TaskKey, TaskKind, TaskName, Vendor,
 };
@@ -11,6 +14,7 @@ use jiff::Timestamp;
 use retry::Disposition;
 use serde_json::{Value, json};
 use servicenow_tasks::ServiceNow;
+use task_runner::test_support::assert_foretold;
 use task_runner::{Assignment, Connector as _, Done, Failed};
 use vendor_http::test_support::{Received, Server, Step};
 
@@ -64,15 +68,20 @@ impl Attempt {
         }
     }
 
-    async fn at(self, url: &str) -> Result<Done, Failed> {
-        // Long enough for a busy machine, short enough to wait for in a test.
-        let http = vendor_http::Client::new()
-            .unwrap()
-            .with_timeout(Duration::from_secs(2));
-        let vendors = Vendors::from_vars(http, |name| {
-            (name == "SERVICENOW_URL").then(|| format!("{url}/servicenow/{{instance}}"))
+    fn preview(&self, url: &str) -> Preview {
+        connector(Some(url)).preview(&PreviewRequest {
+            kind: self.kind,
+            key: key(),
+            account: PreviewAccount {
+                name: AccountName::parse("service-desk").unwrap(),
+                vendor: Vendor::ServiceNow,
+                instance: Some(self.instance.to_owned()),
+            },
+            input: self.input.clone(),
         })
-        .unwrap();
+    }
+
+    async fn at(self, url: &str) -> Result<Done, Failed> {
         let first: Timestamp = FIRST_ATTEMPT.parse().unwrap();
         let connected = Connected {
             account: Account {
@@ -98,9 +107,7 @@ impl Attempt {
             first_attempt_at: first,
             now: first,
         };
-        ServiceNow::new(vendors)
-            .perform(&assignment, &connected)
-            .await
+        connector(Some(url)).perform(&assignment, &connected).await
     }
 
     async fn against(
@@ -108,9 +115,27 @@ impl Attempt {
         script: impl IntoIterator<Item = Step>,
     ) -> (Result<Done, Failed>, Vec<Received>) {
         let server = Server::start(script).await.unwrap();
+        let preview = (!self.look_first).then(|| self.preview(&server.url()));
         let result = self.at(&server.url()).await;
-        (result, server.received())
+        let received = server.received();
+        if let Some(preview) = preview {
+            assert_foretold(&preview, &received, result.is_ok());
+        }
+        (result, received)
     }
+}
+
+/// The instances are below this address, or where they really are.
+fn connector(url: Option<&str>) -> ServiceNow {
+    // Long enough for a busy machine, short enough to wait for in a test.
+    let http = vendor_http::Client::new()
+        .unwrap()
+        .with_timeout(Duration::from_secs(2));
+    let template = url.map(|url| format!("{url}/servicenow/{{instance}}"));
+    let vendors = Vendors::from_vars(http, |name| {
+        template.clone().filter(|_| name == "SERVICENOW_URL")
+    });
+    ServiceNow::new(vendors.unwrap())
 }
 
 fn new_incident() -> Value {
@@ -662,7 +687,7 @@ async fn nothing_is_called_for_what_can_never_work() {
     };
     let api_token = Attempt {
         credential: Credential::ApiToken {
-            email: "a@example.com".to_owned(),
+            email: Some("a@example.com".to_owned()),
             token: "t0ken".into(),
         },
         ..Attempt::create(new_incident())
