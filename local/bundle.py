@@ -228,7 +228,7 @@ class Bundle:
                 "MINISTACK_HOST": "127.0.0.1",
                 "S3_DATA_DIR": str(self.servers.folder / "s3"),
                 "TMPDIR": str(self.servers.folder),
-                "SERVICES": "apigateway,cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,secretsmanager,sqs,sts",
+                "SERVICES": "apigateway,cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,scheduler,secretsmanager,sqs,sts",
                 # Roles are enforced: a function that does more than its role allows fails here, too.
                 "AUTH": "true",
                 "LOG_LEVEL": "INFO",
@@ -248,6 +248,7 @@ class Bundle:
             parameters = {
                 "ServiceNowUrl": self.sandbox_url + "/servicenow/{instance}",
                 "ZendeskUrl": self.sandbox_url + "/zendesk/{subdomain}",
+                "QualtricsUrl": self.sandbox_url + "/qualtrics/{datacenter}",
                 "PublicUrl": self.api_url,
                 # So that what comes after a crash is seen in seconds.
                 "FunctionTimeout": "12",

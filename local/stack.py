@@ -25,6 +25,20 @@ def main(stack):
             UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency}
         )
 
+    # Of every schedule its check of rights believes that it is in the group `default`.
+    role = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId="ManagementApiRole")
+    verbs = ["Create", "Delete", "Get", "Update"]
+    statement = {
+        "Effect": "Allow",
+        "Action": [f"scheduler:{verb}Schedule" for verb in verbs],
+        "Resource": "arn:aws:scheduler:*:*:schedule/default/*",
+    }
+    boto3.client("iam").put_role_policy(
+        RoleName=role["StackResourceDetail"]["PhysicalResourceId"],
+        PolicyName="emulator",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
     variables = {}
     for function in functions.list_functions()["Functions"]:
         logical_id = re.fullmatch(rf"{stack}-([A-Za-z]+)-[0-9A-F]+", function["FunctionName"])

@@ -43,11 +43,18 @@ impl Api {
     }
 
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Error> {
-        read(
-            &self
-                .send(Request::new(Method::POST, self.url(path)))
-                .await?,
-        )
+        self.post_with(path, &()).await
+    }
+
+    /// Does what a query says more about.
+    pub(crate) async fn post_with<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> Result<T, Error> {
+        let mut url = self.url(path);
+        add_query(&mut url, query);
+        read(&self.send(Request::new(Method::POST, url)).await?)
     }
 
     /// Sends a document.
@@ -112,16 +119,22 @@ impl Api {
     }
 }
 
-/// Adds the fields of a flat document that are there.
+/// Adds the fields of a flat document that are there; a list's members one by one.
 fn add_query(url: &mut Url, query: &impl Serialize) {
     let Ok(Value::Object(fields)) = serde_json::to_value(query) else {
         return;
     };
     for (name, value) in fields {
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        url.query_pairs_mut().append_pair(&name, &text);
+        let values = match value {
+            Value::Array(values) => values,
+            one => vec![one],
+        };
+        for value in values {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            url.query_pairs_mut().append_pair(&name, &text);
+        }
     }
 }
 
@@ -183,6 +196,11 @@ mod tests {
         assert_eq!(
             url("https://a.example.com", &["runs"], &RunFilter::default()),
             "https://a.example.com/v1/runs"
+        );
+        let labels = json!({"label": ["team=support", "tier=a b"], "enabled": true});
+        assert_eq!(
+            url("https://a.example.com", &["workflows"], &labels),
+            "https://a.example.com/v1/workflows?enabled=true&label=team%3Dsupport&label=tier%3Da+b"
         );
     }
 

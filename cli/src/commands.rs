@@ -1,6 +1,7 @@
 //! The commands, one module for each group.
 
 mod accounts;
+mod dry_run;
 mod endpoints;
 mod events;
 mod runs;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use domain::definition;
 use management::FieldProblem;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::{Error, Problem};
@@ -140,6 +141,44 @@ fn parse(file: &Path, text: &str) -> Result<Vec<Value>, String> {
         .map_err(|error| format!("it is not YAML: {error}"))
 }
 
+/// A definition as YAML that is read as the same definition again. Pure text: nothing in it moves a cursor.
+pub(crate) fn to_yaml(definition: &impl Serialize) -> Result<String, Error> {
+    let fault = |error: String| Error::Yaml(error);
+    let document = serde_json::to_value(definition).map_err(|error| fault(error.to_string()))?;
+    let yaml = serde_saphyr::to_string(definition).map_err(|error| fault(error.to_string()))?;
+    if is_read_as(&yaml, &document) {
+        return Ok(yaml);
+    }
+    // Some texts the writer does not write as they are to be read. JSON is YAML, too, and escapes them all.
+    let json =
+        serde_json::to_string_pretty(definition).map_err(|error| fault(error.to_string()))?;
+    let json = json.chars().fold(String::new(), |mut text, c| {
+        if c == '\n' || !(c.is_control() || is_separator(c)) {
+            text.push(c);
+        } else {
+            let escaped = format!("\\u{:04x}", u32::from(c));
+            text.push_str(&escaped);
+        }
+        text
+    });
+    if is_read_as(&json, &document) {
+        Ok(json + "\n")
+    } else {
+        Err(fault("it would not be read as it is".to_owned()))
+    }
+}
+
+fn is_read_as(text: &str, document: &Value) -> bool {
+    text.chars().all(|c| c == '\n' || !c.is_control())
+        && parse(Path::new("definition.yaml"), text)
+            .is_ok_and(|documents| documents == [document.clone()])
+}
+
+/// Whether YAML may take the character for the end of a line, or for the beginning of a file.
+fn is_separator(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,5 +288,108 @@ mod tests {
                 "a": "no", "b": "0049", "c": true, "d": 6, "e": "1_000", "f": "5", "g": "2026-03-01", "h": null
             })]
         );
+    }
+
+    fn read_again(document: &Value) -> Vec<Value> {
+        let yaml = to_yaml(document).unwrap();
+        parse(Path::new("a.yaml"), &yaml).unwrap_or_else(|error| panic!("{error}:\n{yaml}"))
+    }
+
+    #[test]
+    fn odd_texts_are_written_as_they_are_read() {
+        for text in [
+            "",
+            " ",
+            "yes",
+            "no",
+            "on",
+            "off",
+            "true",
+            "null",
+            "~",
+            "Null",
+            "6",
+            "0049",
+            "1_000",
+            "1e3",
+            "0x1f",
+            ".inf",
+            "2026-03-01",
+            "12:30",
+            "-",
+            "- a",
+            "a: b",
+            "a #b",
+            "#",
+            "'",
+            "\"",
+            "\\",
+            "{{ event.data.x }}",
+            "[a]",
+            "{a: 1}",
+            "&a",
+            "*a",
+            "!a",
+            "|",
+            ">",
+            "%a",
+            "@a",
+            "`a`",
+            "=",
+            "<<",
+            "a\nb",
+            "a\n\nb\n",
+            "\n",
+            "\n\n",
+            " a\n b",
+            "a \nb",
+            "\ta",
+            "a\tb\n\tc",
+            "a\r\nb",
+            "a\rb",
+            "\u{7}",
+            "\u{7f}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{2028}a",
+            "\u{feff}a",
+            "é",
+            "日本語",
+            "🙂",
+            "---",
+            "...",
+            "--- a\nb",
+            "a\n---\nb",
+            "line\n  indented\nback",
+            "trailing \n",
+            "? a",
+            ": a",
+            ", a",
+        ] {
+            for document in [
+                json!({ "comment": text }),
+                json!({ "list": [text, {"of": text}] }),
+                json!({ "fields": { text: text } }),
+            ] {
+                assert_eq!(read_again(&document), [document]);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_kind_when_they_are_written() {
+        let document = json!({
+            "a": 0, "b": -1, "c": 1.5, "d": 1.0, "e": u64::MAX, "f": i64::MIN, "g": 1e300, "h": 1e-7, "i": true,
+            "j": null, "k": [], "l": {}, "m": [[1], [{}]],
+        });
+        assert_eq!(read_again(&document), [document]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_written_as_it_is_read(text in proptest::prelude::any::<String>(), lines in "[ -#a-c:\n\t'\"]{0,24}") {
+            let document = json!({"text": text, "lines": [lines.clone()], "input": {"comment": lines}});
+            proptest::prop_assert_eq!(read_again(&document), [document]);
+        }
     }
 }

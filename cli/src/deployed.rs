@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use accounts::{Accounts, Vendors};
-use management::{Management, Names};
+use management::{Management, Names, ScheduleNames, TaskFunctionNames};
 use startup::AwsConfig;
 
 use crate::error::Error;
@@ -37,12 +37,28 @@ impl Outputs {
             workflows_table: text("WorkflowsTable")?,
             runs_table: text("RunsTable")?,
             events_table: text("EventsTable")?,
+            run_retention_days: self.required("RunRetentionDays")?.parse().map_err(|_| {
+                Error::NoOutput {
+                    stack: self.stack.clone(),
+                    output: "RunRetentionDays",
+                }
+            })?,
             event_bus: text("EventBusName")?,
             secret_prefix: text("SecretPrefix")?,
             kms_key: self.optional("SecretsKmsKey").map(str::to_owned),
             public_url: match self.optional("PublicUrl") {
                 Some(url) => url.to_owned(),
                 None => text("ApiUrl")?,
+            },
+            schedules: ScheduleNames {
+                group: text("ScheduleGroup")?,
+                function: text("SchedulesFunctionArn")?,
+                role: text("SchedulerRoleArn")?,
+                dead_letters: text("ScheduleDeadLettersArn")?,
+            },
+            task_functions: TaskFunctionNames {
+                servicenow: text("ServiceNowTasksFunction")?,
+                zendesk: text("ZendeskTasksFunction")?,
             },
         })
     }
@@ -118,6 +134,7 @@ impl Deployed {
             let output = match name {
                 "SERVICENOW_URL" => "ServiceNowUrl",
                 "ZENDESK_URL" => "ZendeskUrl",
+                "QUALTRICS_URL" => "QualtricsUrl",
                 _ => return None,
             };
             self.outputs.optional(output).map(str::to_owned)
@@ -189,9 +206,16 @@ mod tests {
                 "EventBusName",
                 "SecretPrefix",
                 "ApiUrl",
+                "ScheduleGroup",
+                "SchedulesFunctionArn",
+                "SchedulerRoleArn",
+                "ScheduleDeadLettersArn",
+                "ServiceNowTasksFunction",
+                "ZendeskTasksFunction",
             ]
             .map(|output| (output.to_owned(), output.to_lowercase()))
             .into();
+            values.insert("RunRetentionDays".to_owned(), "90".to_owned());
             values.extend(public_url.map(|url| ("PublicUrl".to_owned(), url.to_owned())));
             let stack = "demo".to_owned();
             Outputs { stack, values }.names().unwrap()

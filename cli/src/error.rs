@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::error::ProvideErrorMetadata;
-use domain::{EventKey, RunId, Vendor};
+use domain::{EventKey, RunId, Vendor, WorkflowId};
 use management::{ErrorKind, FieldProblem, ProblemDetails};
 
 /// A command that did not do what it was told to. Nothing here holds a secret.
@@ -59,6 +59,16 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    #[error("{} cannot be written", path.display())]
+    WriteFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "the workflow `{workflow}` has one revision only, {revision}: there is none to compare it with"
+    )]
+    OneRevision { workflow: WorkflowId, revision: u32 },
     #[error("the secret cannot be read from standard input")]
     SecretInput(#[source] io::Error),
     #[error("standard input holds no secret: pipe it in, as in `closedloop ... < secret.txt`")]
@@ -69,6 +79,10 @@ pub(crate) enum Error {
     Yaml(String),
     #[error("a {vendor} account has no API token: use --basic, --bearer or --client-credentials")]
     NoApiToken { vendor: Vendor },
+    #[error("a Zendesk API token goes with the e-mail address of an agent: use --api-token EMAIL")]
+    NoAgent,
+    #[error("--scope goes with --client-credentials only")]
+    NoScope,
     #[error("the secret does not fit the endpoint's verification")]
     UnfitSecret(#[source] webhook_signature::SigningError),
     #[error("no random bytes could be had: {0}")]

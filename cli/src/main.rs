@@ -8,6 +8,7 @@ mod definition_files;
 mod deployed;
 mod error;
 mod follow;
+mod moment;
 mod output;
 mod report;
 mod secret_input;
@@ -119,8 +120,26 @@ mod tests {
             "events show ev_1",
             "runs list --state waiting",
             "runs list --day yesterday",
+            "runs list --all --limit 5",
+            "runs retry",
+            "runs retry --failed",
+            "runs retry --since 2h",
+            "runs retry run_00000000000000000000000000000000 --failed --since 2h",
+            "runs retry --failed --since 2h --task a",
+            "events list --since soon",
+            "events replay --workflow w",
+            "events replay ev_00000000000000000000000000000000",
+            "events replay ev_00000000000000000000000000000000 --workflow w --since 2h",
+            "events replay ev_00000000000000000000000000000000 --workflow w --missing",
             "workflows apply",
             "workflows show No_Slug",
+            "workflows list --label team",
+            "workflows list --enabled --disabled",
+            "workflows rollback w",
+            "workflows export",
+            "workflows export w --all folder",
+            "workflows export --all folder --revision 2",
+            "workflows diff w one",
             "accounts connect",
             "accounts connect zd --vendor zendesk --instance acme --public",
             "accounts rename zd",

@@ -1,7 +1,9 @@
 //! How things read: for a person who is in a hurry. Pure.
 
+pub(crate) mod dry_run;
 pub(crate) mod event;
 pub(crate) mod run;
+pub(crate) mod workflow;
 
 use std::fmt;
 

@@ -89,7 +89,10 @@ fn content_type(endpoint: &Endpoint, body: &[u8]) -> Result<&'static str, BodyEr
                 || matches!(endpoint.verification, Verification::QualtricsHmac { .. });
             Ok(if is_form { FORM } else { JSON })
         }
-        EndpointKind::Json | EndpointKind::Zendesk => Ok(JSON),
+        EndpointKind::Json
+        | EndpointKind::Zendesk
+        | EndpointKind::DatasetRecord
+        | EndpointKind::Servicenow => Ok(JSON),
         EndpointKind::Cloudevents => match first {
             Some(b'{') => Ok("application/cloudevents+json"),
             Some(b'[') => Ok("application/cloudevents-batch+json"),

@@ -3,13 +3,17 @@
 
 use access::{CreatedToken, NewToken, Token, TokenId};
 use domain::{
-    Account, AccountName, Endpoint, EndpointName, EventKey, Run, RunId, Workflow, WorkflowId,
+    Account, AccountName, Endpoint, EndpointName, EventKey, Run, RunId, TaskName, Workflow,
+    WorkflowId,
 };
 use management::{
     AccountDetail, AppliedAccount, AppliedEndpoint, AppliedWorkflow, Connect, ConnectAccount,
-    DeletedEndpoint, EndpointDetail, EndpointEntry, EventDetail, EventQuery, Expected, Listing,
-    Management, PutAccount, RenameAccount, RenamedAccount, Retried, RunDetail, RunFilter,
-    SecretChange, SecretChanged, TicketField, ValidationReport, Verification, WorkflowRevision,
+    DeletedEndpoint, DryRun, DryRunRequest, EndpointDetail, EndpointEntry, EventDetail, EventEntry,
+    EventFilter, EventQuery, Expected, Listing, Management, Page, PutAccount, RenameAccount,
+    RenamedAccount, ReplayEvent, ReplayEvents, ReplayedEvent, ReplayedPage, Retried, RetriedPage,
+    RetryFailed, RetryQuery, RevisionEntry, RollBackWorkflow, RunDetail, RunFilter, SecretChange,
+    SecretChanged, SwitchWorkflow, TicketField, ValidationReport, Verification, WorkflowDiff,
+    WorkflowFilter, WorkflowRevision,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -246,17 +250,94 @@ impl Stack {
         }
     }
 
-    pub(crate) async fn workflows(&self) -> Result<Listing<WorkflowRevision>, Error> {
+    pub(crate) async fn workflows(
+        &self,
+        filter: &WorkflowFilter,
+    ) -> Result<Listing<WorkflowRevision>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.workflows().await?),
-            Self::Api(api) => api.get(&["workflows"]).await,
+            Self::Aws { management, .. } => Ok(management.workflows(filter).await?),
+            Self::Api(api) => api.get_with(&["workflows"], filter).await,
         }
     }
 
-    pub(crate) async fn workflow(&self, id: &WorkflowId) -> Result<WorkflowRevision, Error> {
+    /// As it is now, or as it was.
+    pub(crate) async fn workflow(
+        &self,
+        id: &WorkflowId,
+        revision: Option<u32>,
+    ) -> Result<WorkflowRevision, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.workflow(id, None).await?),
-            Self::Api(api) => api.get(&["workflows", id.as_str()]).await,
+            Self::Aws { management, .. } => Ok(management.workflow(id, revision).await?),
+            Self::Api(api) => {
+                let query = match revision {
+                    Some(revision) => json!({ "revision": revision }),
+                    None => json!({}),
+                };
+                api.get_with(&["workflows", id.as_str()], &query).await
+            }
+        }
+    }
+
+    /// Newest first.
+    pub(crate) async fn workflow_revisions(
+        &self,
+        id: &WorkflowId,
+    ) -> Result<Listing<RevisionEntry>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.workflow_revisions(id).await?),
+            Self::Api(api) => api.get(&["workflows", id.as_str(), "revisions"]).await,
+        }
+    }
+
+    pub(crate) async fn diff_workflow(
+        &self,
+        id: &WorkflowId,
+        from: u32,
+        to: u32,
+    ) -> Result<WorkflowDiff, Error> {
+        match self {
+            Self::Aws { management, .. } => {
+                Ok(management.diff_workflow(id, from, Some(to)).await?)
+            }
+            Self::Api(api) => {
+                let from = from.to_string();
+                let path = ["workflows", id.as_str(), "revisions", &from, "diff"];
+                api.get_with(&path, &json!({ "to": to })).await
+            }
+        }
+    }
+
+    pub(crate) async fn roll_back_workflow(
+        &self,
+        id: &WorkflowId,
+        revision: u32,
+    ) -> Result<AppliedWorkflow, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management
+                .roll_back_workflow(id, revision, Expected::Any, now())
+                .await?),
+            Self::Api(api) => {
+                let path = ["workflows", id.as_str(), "rollback"];
+                api.send_json(Method::POST, &path, &RollBackWorkflow { revision })
+                    .await
+            }
+        }
+    }
+
+    pub(crate) async fn switch_workflow(
+        &self,
+        id: &WorkflowId,
+        enabled: bool,
+    ) -> Result<AppliedWorkflow, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management
+                .switch_workflow(id, enabled, Expected::Any, now())
+                .await?),
+            Self::Api(api) => {
+                let path = ["workflows", id.as_str()];
+                api.send_json(Method::PATCH, &path, &SwitchWorkflow { enabled })
+                    .await
+            }
         }
     }
 
@@ -270,6 +351,13 @@ impl Stack {
                 let path = ["workflows", workflow.id.as_str(), "validate"];
                 api.send_json(Method::POST, &path, workflow).await
             }
+        }
+    }
+
+    pub(crate) async fn dry_run(&self, request: &DryRunRequest) -> Result<DryRun, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.dry_run(request, now()).await?),
+            Self::Api(api) => api.send_json(Method::POST, &["dry-run"], request).await,
         }
     }
 
@@ -295,7 +383,8 @@ impl Stack {
         }
     }
 
-    pub(crate) async fn runs(&self, filter: &RunFilter) -> Result<Listing<Run>, Error> {
+    /// Newest first, some at a time.
+    pub(crate) async fn runs(&self, filter: &RunFilter) -> Result<Page<Run>, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management.runs(filter, now()).await?),
             Self::Api(api) => api.get_with(&["runs"], filter).await,
@@ -309,10 +398,66 @@ impl Stack {
         }
     }
 
-    pub(crate) async fn retry_run(&self, id: &RunId) -> Result<Retried, Error> {
+    pub(crate) async fn retry_run(
+        &self,
+        id: &RunId,
+        task: Option<&TaskName>,
+    ) -> Result<Retried, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.retry_run(id, now()).await?),
-            Self::Api(api) => api.post(&["runs", id.as_str(), "retry"]).await,
+            Self::Aws { management, .. } => Ok(management.retry_run(id, task, now()).await?),
+            Self::Api(api) => {
+                let query = RetryQuery {
+                    task: task.cloned(),
+                };
+                api.post_with(&["runs", id.as_str(), "retry"], &query).await
+            }
+        }
+    }
+
+    pub(crate) async fn retry_failed(&self, request: &RetryFailed) -> Result<RetriedPage, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.retry_failed(request, now()).await?),
+            Self::Api(api) => {
+                let path = ["runs", "retry"];
+                api.send_json(Method::POST, &path, request).await
+            }
+        }
+    }
+
+    /// Newest first, some at a time.
+    pub(crate) async fn events(&self, filter: &EventFilter) -> Result<Page<EventEntry>, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.events(filter, now()).await?),
+            Self::Api(api) => api.get_with(&["events"], filter).await,
+        }
+    }
+
+    pub(crate) async fn replay_event(
+        &self,
+        event: &EventKey,
+        request: &ReplayEvent,
+    ) -> Result<ReplayedEvent, Error> {
+        match self {
+            Self::Aws { management, .. } => {
+                Ok(management.replay_event(event, request, now()).await?)
+            }
+            Self::Api(api) => {
+                let path = ["events", event.as_str(), "replay"];
+                api.send_json(Method::POST, &path, request).await
+            }
+        }
+    }
+
+    pub(crate) async fn replay_events(
+        &self,
+        request: &ReplayEvents,
+    ) -> Result<ReplayedPage, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.replay_events(request, now()).await?),
+            Self::Api(api) => {
+                let path = ["events", "replay"];
+                api.send_json(Method::POST, &path, request).await
+            }
         }
     }
 

@@ -21,6 +21,9 @@ pub(crate) enum Command {
         place: Place,
         #[command(flatten)]
         proof: Proof,
+        /// What the OAuth client asks for, with spaces between; the vendor's usual when absent
+        #[arg(long, value_name = "SCOPES")]
+        scope: Option<String>,
     },
     /// Connect an account by OAuth: prints the address at which somebody agrees, in a browser
     Connect {
@@ -83,7 +86,8 @@ pub(crate) struct Place {
     /// Whose account it is
     #[arg(long, value_enum)]
     vendor: VendorName,
-    /// The account's address, or the first part of it: dev12345 of dev12345.service-now.com
+    /// The account's address, or the first part of it: dev12345 of dev12345.service-now.com, the data centre fra1
+    /// of fra1.qualtrics.com
     #[arg(long, value_name = "NAME")]
     instance: String,
     /// Who looks after it
@@ -96,6 +100,7 @@ pub(crate) struct Place {
 pub(crate) enum VendorName {
     Servicenow,
     Zendesk,
+    Qualtrics,
 }
 
 impl From<VendorName> for Vendor {
@@ -103,6 +108,7 @@ impl From<VendorName> for Vendor {
         match name {
             VendorName::Servicenow => Self::ServiceNow,
             VendorName::Zendesk => Self::Zendesk,
+            VendorName::Qualtrics => Self::Qualtrics,
         }
     }
 }
@@ -114,8 +120,8 @@ pub(crate) struct Proof {
     /// The password of this user (for Zendesk an e-mail address)
     #[arg(long, value_name = "USER")]
     basic: Option<String>,
-    /// A Zendesk API token, used as the agent with this e-mail address
-    #[arg(long, value_name = "EMAIL")]
+    /// An API token; Zendesk's is used as the agent with this e-mail address, Qualtrics' needs none
+    #[arg(long, value_name = "EMAIL", num_args = 0..=1, default_missing_value = "")]
     api_token: Option<String>,
     /// An OAuth access token
     #[arg(long)]
@@ -126,7 +132,12 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    fn with(&self, vendor: Vendor, secret: SecretString) -> Result<NewCredential, Error> {
+    fn with(
+        &self,
+        vendor: Vendor,
+        scope: Option<String>,
+        secret: SecretString,
+    ) -> Result<NewCredential, Error> {
         if let Some(username) = &self.basic {
             return Ok(NewCredential::Basic {
                 username: username.clone(),
@@ -137,11 +148,17 @@ impl Proof {
             return Ok(NewCredential::OauthClientCredentials {
                 client_id: client_id.clone(),
                 client_secret: secret,
+                scope,
             });
         }
-        match (&self.api_token, vendor) {
-            (Some(email), Vendor::Zendesk) => Ok(NewCredential::ApiToken {
-                email: email.clone(),
+        if scope.is_some() {
+            return Err(Error::NoScope);
+        }
+        match (self.api_token.as_deref(), vendor) {
+            (Some(""), Vendor::Zendesk) => Err(Error::NoAgent),
+            // An address that Qualtrics has no use for is refused with the rest, by what both ways in share.
+            (Some(email), Vendor::Zendesk | Vendor::Qualtrics) => Ok(NewCredential::ApiToken {
+                email: Some(email.to_owned()).filter(|email| !email.is_empty()),
                 token: secret,
             }),
             (Some(_), Vendor::ServiceNow) => Err(Error::NoApiToken { vendor }),
@@ -157,15 +174,20 @@ impl Command {
         output: &mut Output<'_>,
     ) -> Result<Ending, Error> {
         match self {
-            Self::Put { name, place, proof } => {
+            Self::Put {
+                name,
+                place,
+                proof,
+                scope,
+            } => {
                 let vendor = Vendor::from(place.vendor);
                 // Before the secret is asked for.
-                proof.with(vendor, SecretString::default())?;
+                proof.with(vendor, scope.clone(), SecretString::default())?;
                 let request = PutAccount {
                     vendor,
                     instance: place.instance.clone(),
                     owner: place.owner.clone(),
-                    credential: proof.with(vendor, secret_input::read()?)?,
+                    credential: proof.with(vendor, scope.clone(), secret_input::read()?)?,
                 };
                 put(&target.open().await?, name, request, output).await?;
             }
@@ -448,11 +470,13 @@ mod tests {
         };
         let bearer = Proof {
             bearer: true,
-            ..none
+            ..none.clone()
         };
-        let kind = |vendor, proof: &Proof| match proof.with(vendor, "s".into()) {
+        let kind = |vendor, proof: &Proof| match proof.with(vendor, None, "s".into()) {
             Ok(NewCredential::Basic { username, .. }) => format!("basic {username}"),
-            Ok(NewCredential::ApiToken { email, .. }) => format!("token {email}"),
+            Ok(NewCredential::ApiToken { email, .. }) => {
+                format!("token {}", email.unwrap_or_default())
+            }
             Ok(NewCredential::Bearer { .. }) => "bearer".to_owned(),
             Ok(NewCredential::OauthClientCredentials { client_id, .. }) => {
                 format!("client {client_id}")
@@ -463,6 +487,23 @@ mod tests {
         assert_eq!(kind(Vendor::Zendesk, &api_token), "token a@b");
         assert_eq!(kind(Vendor::Zendesk, &bearer), "bearer");
         assert_eq!(kind(Vendor::ServiceNow, &client), "client c");
+        let alone = Proof {
+            api_token: text(""),
+            ..none.clone()
+        };
+        assert_eq!(kind(Vendor::Qualtrics, &alone), "token ");
+        assert!(kind(Vendor::Zendesk, &alone).contains("e-mail address"));
+        assert_eq!(kind(Vendor::Qualtrics, &client), "client c");
+        assert!(
+            client
+                .with(Vendor::Qualtrics, text("read:users"), "s".into())
+                .is_ok()
+        );
+        assert!(
+            alone
+                .with(Vendor::Qualtrics, text("read:users"), "s".into())
+                .is_err()
+        );
         assert_eq!(
             kind(Vendor::ServiceNow, &api_token),
             "a servicenow account has no API token: use --basic, --bearer or --client-credentials"

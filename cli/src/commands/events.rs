@@ -1,10 +1,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Subcommand;
-use domain::{EndpointName, EventKey, WorkflowId};
+use clap::{Args, Subcommand};
+use domain::{EndpointName, EventKey, ReplayId, WorkflowId};
 use jiff::SignedDuration;
-use management::Decision;
+use management::{
+    Decision, EventEntry, EventFilter, MOST_EVENTS_LISTED, NotReplayed, ReplayEntry, ReplayEvent,
+    ReplayEvents, ReplayOutcome, ReplayedEvent, ReplayedPage,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vendor_http::{Client, HeaderName, HeaderValue, Method, Request, Response};
@@ -14,10 +17,11 @@ use super::{Ending, runs};
 use crate::address;
 use crate::error::Error;
 use crate::follow::{self, Patience};
+use crate::moment::Moment;
 use crate::output::Output;
 use crate::report::event::FullEvent;
 use crate::report::run::FullRun;
-use crate::report::time;
+use crate::report::{time, trace};
 use crate::signing;
 use crate::signing::SignedRequest;
 use crate::stack::{Stack, Target};
@@ -47,10 +51,69 @@ pub(crate) enum Command {
     Show {
         /// The event
         key: EventKey,
-        /// Only what concerns this workflow; explains, too, why it was not asked at all
+        /// Only what concerns this workflow; explains, too, why it ran or did not
         #[arg(long, value_name = "ID")]
         workflow: Option<WorkflowId>,
     },
+    /// List the newest events, of the last seven days unless a period is named
+    List {
+        /// Evaluated then or later: a moment, a day, or how long ago, as in 2h
+        #[arg(long, value_name = "MOMENT")]
+        since: Option<Moment>,
+        /// Evaluated before
+        #[arg(long, value_name = "MOMENT")]
+        until: Option<Moment>,
+        /// Of this type only
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+        /// With this subject only
+        #[arg(long)]
+        subject: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20, value_name = "NUMBER")]
+        limit: usize,
+        /// All of them
+        #[arg(long, conflicts_with = "limit")]
+        all: bool,
+    },
+    /// Have a workflow handle an event, or those of a period, again or for the first time. What an earlier run has
+    /// created is found, not created once more; exits with 1 when an event could not be replayed
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The event
+    #[arg(required_unless_present = "since")]
+    key: Option<EventKey>,
+    /// The workflow that is to handle it, by its definition of now
+    #[arg(long, value_name = "ID")]
+    workflow: WorkflowId,
+    /// Those that were evaluated then or later: a moment, a day, or how long ago, as in 2h
+    #[arg(long, value_name = "MOMENT", conflicts_with = "key")]
+    since: Option<Moment>,
+    /// Evaluated before; now unless said
+    #[arg(long, value_name = "MOMENT", requires = "since")]
+    until: Option<Moment>,
+    /// Of this type only
+    #[arg(long = "type", value_name = "TYPE", requires = "since")]
+    kind: Option<String>,
+    /// With this subject only
+    #[arg(long, requires = "since")]
+    subject: Option<String>,
+    /// Only those for which the workflow has no run
+    #[arg(long, requires = "since")]
+    missing: bool,
+    /// Create once more what an earlier run has created
+    #[arg(long)]
+    new_keys: bool,
+    /// Run also when the workflow is off, does not listen to the event, or its condition does not hold; for a period
+    /// it needs --type
+    #[arg(long)]
+    regardless: bool,
+    /// Names the occasion; repeating the command under one name handles each event once
+    #[arg(long, value_name = "NAME")]
+    replay_id: Option<ReplayId>,
 }
 
 impl Command {
@@ -99,8 +162,249 @@ impl Command {
                 show(&target.open().await?, key, workflow.as_ref(), output).await?;
                 Ok(Ending::Good)
             }
+            Self::List {
+                since,
+                until,
+                kind,
+                subject,
+                limit,
+                all,
+            } => {
+                let now = startup::now();
+                let filter = EventFilter {
+                    since: since.map(|since| since.before(now)),
+                    until: until.map(|until| until.before(now)),
+                    kind: kind.clone(),
+                    subject: subject.clone(),
+                    ..EventFilter::default()
+                };
+                let limit = (!all).then_some(*limit);
+                list(&target.open().await?, filter, limit, output).await?;
+                Ok(Ending::Good)
+            }
+            Self::Replay(replay) => replay.run(&target.open().await?, output).await,
         }
     }
+}
+
+async fn list(
+    stack: &Stack,
+    mut filter: EventFilter,
+    limit: Option<usize>,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    let mut found = Vec::new();
+    loop {
+        let left = limit.map_or(MOST_EVENTS_LISTED, |limit| {
+            limit.saturating_sub(found.len())
+        });
+        filter.limit = Some(left.min(MOST_EVENTS_LISTED));
+        let page = stack.events(&filter).await?;
+        found.extend(page.items);
+        filter.cursor = page.next;
+        let is_enough = limit.is_some_and(|limit| found.len() >= limit);
+        if filter.cursor.is_none() || is_enough {
+            break;
+        }
+    }
+    if output.wants_json() {
+        return output.json(&found);
+    }
+    if found.is_empty() && filter.cursor.is_none() {
+        return output.text("There is no such event.");
+    }
+    let rows: Vec<Vec<String>> = found.iter().map(row).collect();
+    output.table(&rows)?;
+    runs::tell_more(filter.cursor.is_some(), output)
+}
+
+fn row(entry: &EventEntry) -> Vec<String> {
+    let started = match entry.started {
+        0 => "no run".to_owned(),
+        1 => "1 run".to_owned(),
+        more => format!("{more} runs"),
+    };
+    vec![
+        entry.key.to_string(),
+        time(entry.evaluated_at),
+        started,
+        entry.kind.clone(),
+        entry.subject.clone().unwrap_or_default(),
+    ]
+}
+
+impl Replay {
+    async fn run(&self, stack: &Stack, output: &mut Output<'_>) -> Result<Ending, Error> {
+        let replay_id = match &self.replay_id {
+            Some(id) => id.clone(),
+            None => new_replay_id()?,
+        };
+        if let Some(key) = &self.key {
+            let request = ReplayEvent {
+                workflow: self.workflow.clone(),
+                replay_id,
+                new_keys: self.new_keys,
+                regardless: self.regardless,
+            };
+            let replayed = stack.replay_event(key, &request).await?;
+            return tell_replayed(&replayed, output);
+        }
+        let now = startup::now();
+        let before = |moment: Option<Moment>| moment.map_or(now, |moment| moment.before(now));
+        let mut request = ReplayEvents {
+            since: before(self.since),
+            until: before(self.until),
+            workflow: self.workflow.clone(),
+            replay_id,
+            kind: self.kind.clone(),
+            subject: self.subject.clone(),
+            missing: self.missing,
+            new_keys: self.new_keys,
+            regardless: self.regardless,
+            cursor: None,
+        };
+        output.progress(format_args!(
+            "If this is broken off, repeat it with --since {} --until {} --replay-id {}: each event is handled once.",
+            request.since, request.until, request.replay_id
+        ))?;
+        let mut whole = ReplayedPage::default();
+        loop {
+            let page = stack.replay_events(&request).await?;
+            request.cursor.clone_from(&page.next);
+            add(&mut whole, page);
+            if request.cursor.is_none() {
+                break;
+            }
+            output.progress(format_args!(
+                "{} events looked at, {} runs started",
+                whole.looked_at,
+                whole.started.len()
+            ))?;
+        }
+        tell_period(&whole, &request.replay_id, output)
+    }
+}
+
+/// A name that no other replay has: the time, for people, and randomness.
+fn new_replay_id() -> Result<ReplayId, Error> {
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(Error::NoRandomness)?;
+    let now = startup::now().strftime("%Y%m%dt%H%M%Sz");
+    let name = format!("{now}-{}", hex::encode(random));
+    ReplayId::parse(&name).map_err(|error| Error::Output(std::io::Error::other(error)))
+}
+
+fn tell_replayed(replayed: &ReplayedEvent, output: &mut Output<'_>) -> Result<Ending, Error> {
+    let (workflow, revision) = (&replayed.workflow, replayed.revision);
+    let (text, ending) = match &replayed.outcome {
+        ReplayOutcome::Started { run, first: true } => (
+            format!(
+                "`{workflow}` (revision {revision}) had no run for this event: started the first one, {run}"
+            ),
+            Ending::Good,
+        ),
+        ReplayOutcome::Started { run, first: false } => (
+            format!(
+                "`{workflow}` (revision {revision}) handles this event again: started the run {run}"
+            ),
+            Ending::Good,
+        ),
+        ReplayOutcome::Repeated { run } => (
+            format!(
+                "This was done before, as the run {run}: what is due in it was requested once more."
+            ),
+            Ending::Good,
+        ),
+        ReplayOutcome::HasRun { run } => (
+            format!("`{workflow}` has a run for this event: {run}"),
+            Ending::Bad,
+        ),
+        ReplayOutcome::NotListening { reason } => (
+            format!("Nothing runs. {reason} With --regardless it runs all the same."),
+            Ending::Bad,
+        ),
+        ReplayOutcome::NotMatched => (
+            format!(
+                "Nothing runs: the condition of `{workflow}` (revision {revision}) does not hold. With --regardless it runs all the same."
+            ),
+            Ending::Bad,
+        ),
+        ReplayOutcome::RefusedLoop => (
+            format!("Nothing runs: the event comes from a run of `{workflow}` itself."),
+            Ending::Bad,
+        ),
+    };
+    if output.wants_json() {
+        output.json(replayed)?;
+        return Ok(ending);
+    }
+    output.text(text)?;
+    if let Some(seen) = replayed.trace.as_ref().filter(|_| ending == Ending::Bad) {
+        output.text(trace(seen))?;
+    }
+    if let ReplayOutcome::Started { run, .. } = &replayed.outcome {
+        output.text(format_args!(
+            "Watch it with `closedloop runs follow {run}`."
+        ))?;
+    }
+    Ok(ending)
+}
+
+fn add(whole: &mut ReplayedPage, page: ReplayedPage) {
+    whole.looked_at += page.looked_at;
+    whole.started.extend(page.started);
+    whole.repeated += page.repeated;
+    whole.has_run += page.has_run;
+    whole.not_listening += page.not_listening;
+    whole.not_matched += page.not_matched;
+    whole.refused.extend(page.refused);
+}
+
+fn tell_period(
+    whole: &ReplayedPage,
+    replay: &ReplayId,
+    output: &mut Output<'_>,
+) -> Result<Ending, Error> {
+    let ending = if whole.refused.is_empty() {
+        Ending::Good
+    } else {
+        Ending::Bad
+    };
+    if output.wants_json() {
+        let mut shown = json!(whole);
+        shown["replay_id"] = json!(replay);
+        output.json(&shown)?;
+        return Ok(ending);
+    }
+    for NotReplayed { event, reason } in &whole.refused {
+        output.text(format_args!("{event}: {reason}"))?;
+    }
+    output.text(format_args!("{} events looked at", whole.looked_at))?;
+    for (count, what) in [
+        (
+            u32::try_from(whole.started.len()).unwrap_or(u32::MAX),
+            "runs started",
+        ),
+        (
+            whole.repeated,
+            "were replayed under this name before; what is due in their runs was requested once more",
+        ),
+        (whole.has_run, "have a run already"),
+        (
+            whole.not_listening,
+            "are none that the workflow listens to, or none that were asked for",
+        ),
+        (whole.not_matched, "do not meet its condition"),
+        (
+            u32::try_from(whole.refused.len()).unwrap_or(u32::MAX),
+            "could not be replayed",
+        ),
+    ] {
+        if count > 0 {
+            output.text(format_args!("  {count} {what}"))?;
+        }
+    }
+    Ok(ending)
 }
 
 /// What an endpoint answers when it has taken a request.
@@ -215,9 +519,15 @@ async fn follow_all(
 fn as_json(full: &FullEvent<'_>) -> Value {
     let detail = full.detail;
     let decisions: Vec<&Decision> = full.decisions().collect();
-    json!({
+    let replays: Vec<&ReplayEntry> = full.replays().collect();
+    let mut shown = json!({
         "key": detail.key, "event": detail.event, "evaluated_at": detail.evaluated_at, "decisions": decisions,
-    })
+        "replays": replays,
+    });
+    if let Some(answers) = &detail.answers {
+        shown["answers"] = json!(answers);
+    }
+    shown
 }
 
 async fn show(
@@ -308,5 +618,90 @@ mod tests {
             as_json(&full)["decisions"].as_array().map(Vec::len),
             Some(1)
         );
+    }
+
+    #[test]
+    fn replay_of_an_event_tells_what_runs_or_why_nothing_does() {
+        let (run, _, _) = samples::failed_run();
+        for (outcome, ending, expected) in [
+            (
+                json!({"outcome": "started", "run": run.id, "first": true}),
+                Ending::Good,
+                "had no run for this event",
+            ),
+            (
+                json!({"outcome": "started", "run": run.id, "first": false}),
+                Ending::Good,
+                "runs follow run_",
+            ),
+            (
+                json!({"outcome": "repeated", "run": run.id}),
+                Ending::Good,
+                "done before",
+            ),
+            (
+                json!({"outcome": "has_run", "run": run.id}),
+                Ending::Bad,
+                "has a run",
+            ),
+            (
+                json!({"outcome": "not_listening", "reason": "`w` listens to others."}),
+                Ending::Bad,
+                "`w` listens to others. With --regardless",
+            ),
+            (
+                json!({"outcome": "not_matched", "trace": run.trace}),
+                Ending::Bad,
+                "data.nps",
+            ),
+            (json!({"outcome": "refused_loop"}), Ending::Bad, "itself"),
+        ] {
+            let mut replayed = json!({"event": run.event, "workflow": run.workflow, "revision": 3});
+            let fields = replayed.as_object_mut().unwrap();
+            fields.extend(outcome.as_object().unwrap().clone());
+            let replayed: ReplayedEvent = serde_json::from_value(replayed).unwrap();
+            let mut bytes = Vec::new();
+            let told = tell_replayed(&replayed, &mut Output::new(&mut bytes, false)).unwrap();
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(told, ending, "{text}");
+            assert!(text.contains(expected), "{expected} is not in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn replay_of_a_period_sums_its_pages_and_names_what_was_left() {
+        let (run, _, _) = samples::failed_run();
+        let page = ReplayedPage {
+            looked_at: 500,
+            started: vec![run.id],
+            repeated: 1,
+            has_run: 0,
+            not_listening: 400,
+            not_matched: 3,
+            refused: vec![NotReplayed {
+                event: run.event,
+                reason: "it goes on".to_owned(),
+            }],
+            next: "1.ev_1".parse().ok(),
+        };
+        let mut whole = ReplayedPage::default();
+        add(&mut whole, page.clone());
+        add(&mut whole, page);
+        let mut bytes = Vec::new();
+        let id = new_replay_id().unwrap();
+        let ending = tell_period(&whole, &id, &mut Output::new(&mut bytes, false)).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(ending, Ending::Bad);
+        for expected in [
+            ": it goes on",
+            "1000 events looked at",
+            "  2 runs started",
+            "  2 were replayed under this name before",
+            "  800 are none that",
+            "  2 could not be replayed",
+        ] {
+            assert!(text.contains(expected), "{expected} is not in:\n{text}");
+        }
+        assert!(!text.contains("have a run"), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use domain::WorkflowId;
-use management::{Decision, EventDetail, Outcome};
+use management::{AnswersState, Decision, EventDetail, Outcome, ReplayEntry};
 
 use super::{field, hanging, time, trace};
 
@@ -22,6 +22,14 @@ impl FullEvent<'_> {
                 .is_none_or(|workflow| *workflow == decision.workflow)
         })
     }
+
+    /// The replays that are asked for.
+    pub(crate) fn replays(&self) -> impl Iterator<Item = &ReplayEntry> {
+        self.detail.replays.iter().filter(|replay| {
+            self.workflow
+                .is_none_or(|workflow| *workflow == replay.workflow)
+        })
+    }
 }
 
 impl fmt::Display for FullEvent<'_> {
@@ -38,6 +46,25 @@ impl fmt::Display for FullEvent<'_> {
             field(f, "time", time(at))?;
         }
         field(f, "evaluated", time(self.detail.evaluated_at))?;
+        if let Some(answers) = &self.detail.answers {
+            match &answers.state {
+                AnswersState::Pending => {
+                    field(
+                        f,
+                        "answers",
+                        format_args!("to be fetched, as {}", answers.event),
+                    )?;
+                }
+                AnswersState::Fetched => {
+                    field(f, "answers", format_args!("fetched, as {}", answers.event))?;
+                }
+                AnswersState::Failed { failure } => field(
+                    f,
+                    "answers",
+                    format_args!("could not be fetched, see {failure}"),
+                )?,
+            }
+        }
         if self.detail.decisions.is_empty() {
             let of_subject = event
                 .subject
@@ -86,6 +113,24 @@ impl fmt::Display for FullEvent<'_> {
             };
             if let Some(seen) = seen {
                 writeln!(f, "  {}", hanging(&trace(seen), 2))?;
+            }
+        }
+        for replay in self.replays() {
+            let state = replay.state.map_or("gone by now", domain::RunState::as_str);
+            writeln!(
+                f,
+                "\n{} (revision {}): replayed {} as {}, which started the run {} ({state})",
+                replay.workflow,
+                replay.revision,
+                time(replay.at),
+                replay.replay,
+                replay.run,
+            )?;
+            if replay.new_keys {
+                writeln!(
+                    f,
+                    "  With new keys: what was created before, was created once more."
+                )?;
             }
         }
         Ok(())
@@ -138,5 +183,44 @@ promoters (revision 1): not started, its condition did not hold
             ..full
         };
         assert_eq!(restricted.decisions().count(), 1);
+    }
+
+    #[test]
+    fn replays_and_what_became_of_the_answers_are_shown() {
+        let (mut detail, run) = samples::evaluated_event();
+        for (state, expected) in [
+            (
+                serde_json::json!({"state": "pending"}),
+                "to be fetched, as ev_",
+            ),
+            (serde_json::json!({"state": "fetched"}), "fetched, as ev_"),
+            (
+                serde_json::json!({"state": "failed", "failure": detail.key}),
+                "could not be fetched, see ev_",
+            ),
+        ] {
+            let mut answers = state;
+            answers["event"] = serde_json::json!(detail.key);
+            detail.answers = Some(serde_json::from_value(answers).unwrap());
+            detail.replays = vec![
+                serde_json::from_value(serde_json::json!({
+                    "workflow": "follow-up", "revision": 4, "run": run.id, "state": "running", "replay": "again",
+                    "new_keys": true, "at": samples::NOW
+                }))
+                .unwrap(),
+            ];
+            let text = FullEvent {
+                detail: &detail,
+                workflow: None,
+            }
+            .to_string();
+            assert!(text.contains(expected), "{text}");
+            assert!(
+                text.contains("follow-up (revision 4): replayed 2026-11-21T12:30:00Z as again")
+                    && text.contains("(running)")
+                    && text.contains("created once more"),
+                "{text}"
+            );
+        }
     }
 }

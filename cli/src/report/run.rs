@@ -50,6 +50,14 @@ impl fmt::Display for FullRun<'_> {
             let chain: Vec<&str> = run.chain.iter().map(WorkflowId::as_str).collect();
             field(f, "caused by", chain.join(" → "))?;
         }
+        if let Some(replay) = &run.replay {
+            let keys = if replay.new_keys {
+                ", with keys of its own"
+            } else {
+                ""
+            };
+            field(f, "replay", format_args!("{}{keys}", replay.id))?;
+        }
         field(f, "started", time(run.started_at))?;
         if let Some(finished_at) = run.finished_at {
             field(

@@ -61,6 +61,7 @@ mod tests {
             match found {
                 Some((_, value)) => Some((*value).to_owned()),
                 None if name == missing || name.starts_with("OIDC") => None,
+                None if name == "RUN_RETENTION_DAYS" => Some("90".to_owned()),
                 None => Some("https://example.com".to_owned()),
             }
         })

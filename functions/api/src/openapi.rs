@@ -159,9 +159,16 @@ fn of_type(place: &str, schema: &Schema) -> Vec<Value> {
             let description = property
                 .as_object_mut()
                 .and_then(|property| property.remove("description"));
+            let example = property
+                .as_object_mut()
+                .and_then(|property| property.remove("examples"))
+                .and_then(|examples| examples.get(0).cloned());
             let mut parameter = json!({
                 "name": name, "in": place, "required": required(name), "schema": property,
             });
+            if let Some(example) = example {
+                parameter["example"] = example;
+            }
             if let Some(description) = description {
                 parameter["description"] = description;
             }

@@ -565,7 +565,8 @@ fn read_path<P: Parameters>(parts: Vec<(String, String)>) -> Result<P, Problem> 
 
 fn read_query<Q: Parameters>(query: &str) -> Result<Q, Problem> {
     let pairs = form_urlencoded::parse(query.as_bytes());
-    serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(pairs)).map_err(|error| {
+    // A parameter that is a list is given once for each of its members.
+    serde_path_to_error::deserialize(serde_html_form::Deserializer::new(pairs)).map_err(|error| {
         let name = match error.path().to_string() {
             path if path == "." => String::new(),
             path => path,

@@ -1,6 +1,7 @@
 //! What there is to ask for.
 
 mod accounts;
+mod dry_run;
 mod endpoints;
 mod events;
 mod me;
@@ -17,6 +18,7 @@ pub fn all() -> Vec<Route> {
         endpoints::routes(),
         accounts::routes(),
         workflows::routes(),
+        dry_run::routes(),
         runs::routes(),
         events::routes(),
         tokens::routes(),

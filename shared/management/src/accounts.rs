@@ -31,7 +31,8 @@ pub struct AccountDetail {
 pub struct PutAccount {
     /// Whose account it is. It stays so.
     pub vendor: Vendor,
-    /// The account's address, or the first part of it: `dev12345` of `dev12345.service-now.com`.
+    /// The account's address, or the first part of it: `dev12345` of `dev12345.service-now.com`, the data centre
+    /// `fra1` of `fra1.qualtrics.com`.
     pub instance: String,
     /// Who looks after it.
     #[serde(default)]
@@ -52,10 +53,11 @@ pub enum NewCredential {
         #[schemars(with = "String", extend("writeOnly" = true, "format" = "password"))]
         password: SecretString,
     },
-    /// A Zendesk agent's e-mail address and an API token.
+    /// An API token.
     ApiToken {
-        /// The address.
-        email: String,
+        /// The address of the Zendesk agent whom the token stands for. Not for Qualtrics.
+        #[serde(default)]
+        email: Option<String>,
         /// The token.
         #[schemars(with = "String", extend("writeOnly" = true, "format" = "password"))]
         token: SecretString,
@@ -73,6 +75,9 @@ pub enum NewCredential {
         /// The client's secret.
         #[schemars(with = "String", extend("writeOnly" = true, "format" = "password"))]
         client_secret: SecretString,
+        /// What it asks for, with spaces between. The vendor's usual when absent; for Qualtrics that is `manage:all`.
+        #[serde(default)]
+        scope: Option<String>,
     },
 }
 
@@ -82,7 +87,8 @@ pub enum NewCredential {
 pub struct ConnectAccount {
     /// Whose account it is. It stays so.
     pub vendor: Vendor,
-    /// The account's address, or the first part of it: `dev12345` of `dev12345.service-now.com`.
+    /// The account's address, or the first part of it: `dev12345` of `dev12345.service-now.com`, the data centre
+    /// `fra1` of `fra1.qualtrics.com`.
     pub instance: String,
     /// Who looks after it.
     #[serde(default)]
@@ -129,7 +135,7 @@ impl PutAccount {
     /// The body of the request: holds the secret in the clear. Not `Serialize`, so that no secret is ever
     /// written by accident.
     pub fn expose_json(&self) -> SecretString {
-        let credential = match &self.credential {
+        let mut credential = match &self.credential {
             NewCredential::Basic { username, password } => json!({
                 "kind": "basic", "username": username, "password": password.expose_secret()
             }),
@@ -142,11 +148,15 @@ impl PutAccount {
             NewCredential::OauthClientCredentials {
                 client_id,
                 client_secret,
+                scope,
             } => json!({
                 "kind": "oauth_client_credentials", "client_id": client_id,
-                "client_secret": client_secret.expose_secret()
+                "client_secret": client_secret.expose_secret(), "scope": scope
             }),
         };
+        if let Value::Object(fields) = &mut credential {
+            fields.retain(|_, value| !value.is_null());
+        }
         body(json!({
             "vendor": self.vendor, "instance": self.instance, "owner": self.owner, "credential": credential
         }))
@@ -177,10 +187,14 @@ impl From<NewCredential> for Credential {
             NewCredential::OauthClientCredentials {
                 client_id,
                 client_secret,
-            } => Self::client_credentials(OauthClient {
-                id: client_id,
-                secret: Some(client_secret),
-            }),
+                scope,
+            } => Self::client_credentials(
+                OauthClient {
+                    id: client_id,
+                    secret: Some(client_secret),
+                },
+                scope,
+            ),
         }
     }
 }
@@ -393,8 +407,10 @@ mod tests {
         for credential in [
             json!({"kind": "basic", "username": "u", "password": "hunter2"}),
             json!({"kind": "api_token", "email": "a@example.com", "token": "hunter2"}),
+            json!({"kind": "api_token", "token": "hunter2"}),
             json!({"kind": "bearer", "token": "hunter2"}),
             json!({"kind": "oauth_client_credentials", "client_id": "c", "client_secret": "hunter2"}),
+            json!({"kind": "oauth_client_credentials", "client_id": "c", "client_secret": "hunter2", "scope": "manage:all"}),
         ] {
             let sent = json!({"vendor": "zendesk", "instance": "acme", "owner": "ops", "credential": credential});
             let request: PutAccount = serde_json::from_value(sent.clone()).unwrap();

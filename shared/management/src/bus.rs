@@ -1,7 +1,7 @@
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use domain::TaskRun;
 use domain::message::{SOURCE_EVALUATE, TASK_REQUESTED, TaskMessage};
+use domain::{CloudEvent, TaskRun};
 use startup::AwsConfig;
 
 use crate::error::Error;
@@ -28,15 +28,29 @@ impl Bus {
     /// Requests these tasks. A task that was requested before is requested once more, which changes nothing:
     /// whoever takes it claims it first.
     pub(crate) async fn request(&self, tasks: &[TaskRun]) -> Result<(), Error> {
-        for chunk in tasks.chunks(MOST_ENTRIES) {
+        let messages: Vec<(&str, String)> = tasks
+            .iter()
+            .map(|task| (TASK_REQUESTED, detail(task)))
+            .collect();
+        self.put("requesting tasks", &messages).await
+    }
+
+    /// Tells how a run has ended.
+    pub(crate) async fn tell_end(&self, end: &CloudEvent) -> Result<(), Error> {
+        let message = (end.kind.as_str(), serde_json::json!(end).to_string());
+        self.put("telling how a run has ended", &[message]).await
+    }
+
+    async fn put(&self, attempted: &'static str, messages: &[(&str, String)]) -> Result<(), Error> {
+        for chunk in messages.chunks(MOST_ENTRIES) {
             let entries = chunk
                 .iter()
-                .map(|task| {
+                .map(|(detail_type, detail)| {
                     PutEventsRequestEntry::builder()
                         .event_bus_name(&self.name)
                         .source(SOURCE_EVALUATE)
-                        .detail_type(TASK_REQUESTED)
-                        .detail(detail(task))
+                        .detail_type(*detail_type)
+                        .detail(detail)
                         .build()
                 })
                 .collect();
@@ -46,7 +60,7 @@ impl Bus {
                 .set_entries(Some(entries))
                 .send()
                 .await
-                .map_err(Error::aws("requesting tasks"))?;
+                .map_err(Error::aws(attempted))?;
             if let Some(code) = answer.entries().iter().find_map(|entry| entry.error_code()) {
                 return Err(Error::BusRefused {
                     code: code.to_owned(),

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-use domain::{AccountName, EndpointName, EventKey, RunId, TaskName, WorkflowId};
+use domain::{AccountName, EndpointName, EventKey, RunId, TaskName, TaskState, WorkflowId};
 use retry::Disposition;
 
 use crate::problem::{FieldProblem, ProblemDetails};
@@ -17,19 +17,22 @@ pub enum Error {
     #[error("there is no workflow `{0}`")]
     UnknownWorkflow(WorkflowId),
     /// The workflow never had this revision.
-    #[error("the workflow `{workflow}` has no revision {revision}")]
+    #[error("the workflow `{workflow}` has no revision {revision}: its newest is {newest}")]
     UnknownRevision {
         /// The workflow.
         workflow: WorkflowId,
         /// The revision.
         revision: u32,
+        /// The last one that it had.
+        newest: u32,
     },
     /// No run of this id.
     #[error("there is no run `{0}`: it has expired, or belongs to another stack")]
     UnknownRun(RunId),
     /// No event of this key.
     #[error(
-        "there is no event `{0}`: it has not been evaluated yet, has expired, or belongs to another stack"
+        "there is no event `{0}`: it has not been evaluated yet (ask again in a moment), has expired (see the stack's \
+         parameter EventRetentionDays), was refused at the endpoint (its sender was told why), or belongs to another stack"
     )]
     UnknownEvent(EventKey),
     /// Workflows would stop working.
@@ -84,6 +87,48 @@ pub enum Error {
     /// There is nothing to try again.
     #[error("the run {0} succeeded: there is nothing to try again")]
     NothingFailed(RunId),
+    /// The run has no such task.
+    #[error("the run {run} has no task `{task}`: it has {}", Listed("task", .tasks))]
+    UnknownTask {
+        /// The run.
+        run: RunId,
+        /// The task.
+        task: TaskName,
+        /// The run's tasks.
+        tasks: Vec<TaskName>,
+    },
+    /// The task cannot be tried again by itself.
+    #[error(
+        "the task `{task}` of the run {run} {}: only a task that failed can be tried again, and what was skipped for \
+         its sake follows",
+        if *.state == TaskState::Skipped { "was skipped" } else { "has succeeded" }
+    )]
+    TaskNotFailed {
+        /// The run.
+        run: RunId,
+        /// The task.
+        task: TaskName,
+        /// Its state.
+        state: TaskState,
+    },
+    /// Two runs could create the same thing at once.
+    #[error(
+        "the run {running} goes on, and its tasks have the same keys at the vendor: wait until it has ended, since both \
+         could create the same thing at once{}",
+        if *.may_have_new_keys { ", or replay with new keys" } else { "" }
+    )]
+    KeysInUse {
+        /// The run that goes on.
+        running: RunId,
+        /// Whether what was asked for can be had with new keys.
+        may_have_new_keys: bool,
+    },
+    /// The workflow starts nothing.
+    #[error("the workflow `{0}` is switched off: switch it on first, or replay regardless of that")]
+    WorkflowOff(WorkflowId),
+    /// No more replays can be kept.
+    #[error("the event `{0}` was replayed {most} times, and no more can be kept", most = store::MOST_REPLAYS)]
+    ReplayedTooOften(EventKey),
     /// Trying again has the same end.
     #[error("the run {run} would fail again at once, so nothing was changed: {}", reasons.join("; "))]
     WouldFailAgain {
@@ -197,12 +242,17 @@ impl Error {
             | Self::UnknownWorkflow(_)
             | Self::UnknownRevision { .. }
             | Self::UnknownRun(_)
+            | Self::UnknownTask { .. }
             | Self::UnknownEvent(_) => ErrorKind::NotFound,
             Self::AccountInUse { .. }
             | Self::ChangedInBetween { .. }
             | Self::NoSecretNeeded(_)
             | Self::NoSecret(_)
             | Self::NothingFailed(_)
+            | Self::TaskNotFailed { .. }
+            | Self::KeysInUse { .. }
+            | Self::WorkflowOff(_)
+            | Self::ReplayedTooOften(_)
             | Self::WouldFailAgain { .. }
             | Self::EventExpired { .. } => ErrorKind::Conflict,
             Self::Stale { .. } => ErrorKind::Stale,
@@ -241,6 +291,8 @@ impl Error {
             Some("instance")
         } else if matches!(error, ::accounts::Error::WrongKind { .. }) {
             Some("credential.kind")
+        } else if matches!(error, ::accounts::Error::Email { .. }) {
+            Some("credential.email")
         } else if matches!(error, ::accounts::Error::NoClientSecret(_)) {
             Some("client_secret")
         } else {
@@ -292,6 +344,7 @@ fn of_account(error: &::accounts::Error) -> ErrorKind {
     match error {
         Account::Unknown(_) => ErrorKind::NotFound,
         Account::WrongKind { .. }
+        | Account::Email { .. }
         | Account::Instance(_)
         | Account::NoClient(_)
         | Account::NoClientSecret(_) => ErrorKind::Invalid,

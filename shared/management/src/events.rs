@@ -1,20 +1,94 @@
-use std::collections::BTreeSet;
-
-use domain::{CloudEvent, EventKey, RunId, WorkflowId};
+use domain::event::ENDPOINT;
+use domain::message::{FAILED_ID_PREFIX, NOTIFIED_ID_PREFIX, RESPONSE_NOTIFIED};
+use domain::{CloudEvent, EventKey, ReplayId, RunId, RunState, WorkflowId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{EventRecord, StoredWorkflow};
+use store::{Order, StoredEvent};
 
 use crate::Management;
 use crate::error::Error;
+use crate::explain::{Asked, explain};
+use crate::paging::{Cursor, Gathering, Page, period};
+use crate::replay::place;
+use crate::runs::days_ago;
+
+/// How many events can be listed at a time.
+pub const MOST_EVENTS_LISTED: usize = 1_000;
+/// How many are listed when nobody says.
+const LISTED: usize = 20;
+
+/// Which events are to be listed. Without a period: those of the last seven days.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventFilter {
+    /// Evaluated then or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Evaluated before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Of this type only.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// With this subject only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// At most so many, 20 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1_000))]
+    pub limit: Option<usize>,
+    /// What follows an earlier page: its `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+}
+
+impl EventFilter {
+    fn is_met_by(&self, entry: &store::EventEntry) -> bool {
+        let is_of_type = |kind: &String| store::listed(kind) == entry.kind;
+        let has_subject = |subject: &String| Some(store::listed(subject)) == entry.subject;
+        self.kind.as_ref().is_none_or(is_of_type) && self.subject.as_ref().is_none_or(has_subject)
+    }
+}
+
+/// An event in a listing, without what its sender said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EventEntry {
+    /// The event's key.
+    pub key: EventKey,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its subject, of which the first 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Its source, of which the first 256 characters.
+    pub source: String,
+    /// When it was evaluated.
+    pub evaluated_at: Timestamp,
+    /// How many workflows started then.
+    pub started: u32,
+}
+
+impl From<store::EventEntry> for EventEntry {
+    fn from(entry: store::EventEntry) -> Self {
+        Self {
+            key: entry.key,
+            kind: entry.kind,
+            subject: entry.subject,
+            source: entry.source,
+            evaluated_at: entry.evaluated_at,
+            started: entry.started,
+        }
+    }
+}
 
 /// What is asked about an event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventQuery {
-    /// Explains, too, why there is no decision for this workflow.
+    /// Explains, too, why this workflow ran for the event or did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowId>,
 }
@@ -30,9 +104,60 @@ pub struct EventDetail {
     pub evaluated_at: Timestamp,
     /// One decision for each workflow that listened, in the order of their ids.
     pub decisions: Vec<Decision>,
-    /// Why there is no decision for the workflow that was asked about.
+    /// The runs that somebody had begun for the event, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replays: Vec<ReplayEntry>,
+    /// What has become of the answers, when the event says that there is a survey response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
+    /// Why the workflow that was asked about ran or did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<String>,
+}
+
+/// A run that somebody had begun for an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplayEntry {
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// Its revision at that moment.
+    pub revision: u32,
+    /// The run.
+    pub run: RunId,
+    /// Where that stands; absent when it has expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<RunState>,
+    /// The occasion.
+    pub replay: ReplayId,
+    /// Whether the run's tasks have keys of their own, so that what an earlier run had created was created once more.
+    pub new_keys: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The event that brings the answers of a survey response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Answers {
+    /// That event's key, whether it is there yet or not.
+    pub event: EventKey,
+    /// Whether the answers are here.
+    #[serde(flatten)]
+    pub state: AnswersState,
+}
+
+/// What has become of the answers of a survey response.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum AnswersState {
+    /// They are still to be fetched.
+    Pending,
+    /// The event that brings them was evaluated.
+    Fetched,
+    /// They could not be fetched.
+    Failed {
+        /// The event that says why.
+        failure: EventKey,
+    },
 }
 
 /// What was decided for one workflow.
@@ -94,8 +219,40 @@ impl EventDetail {
 }
 
 impl Management {
-    /// An event with every decision about it, each with the trace that led to it. With a `workflow` for which
-    /// there is none, the reason for that.
+    /// The newest events that meet the filter, newest first, some at a time. Those that were stored by a version that
+    /// could not list them are left out.
+    ///
+    /// # Errors
+    /// `Invalid` when too many are asked for, `Unavailable`; `Internal` when a row cannot be read.
+    pub async fn events(
+        &self,
+        filter: &EventFilter,
+        now: Timestamp,
+    ) -> Result<Page<EventEntry>, Error> {
+        let limit = filter.limit.unwrap_or(LISTED);
+        if limit > MOST_EVENTS_LISTED {
+            return Err(Error::field(
+                "limit",
+                format!("found {limit}, expected at most {MOST_EVENTS_LISTED}"),
+            ));
+        }
+        let since = filter.since.unwrap_or_else(|| days_ago(now));
+        let period = period(since, filter.until.unwrap_or(Timestamp::MAX), now);
+        let takes_all = filter.kind.is_none() && filter.subject.is_none();
+        let mut events = Gathering::new(limit, takes_all, filter.cursor.as_ref());
+        loop {
+            let page = self
+                .event_rows
+                .of_period(period, Order::NewestFirst, events.after(), events.rows())
+                .await?;
+            if !events.take(page, |entry| filter.is_met_by(entry), place) {
+                return Ok(events.into_page().map(EventEntry::from));
+            }
+        }
+    }
+
+    /// An event with every decision about it, each with the trace that led to it, and every run. With a `workflow`: why
+    /// that one ran or did not, by its revision of that moment.
     ///
     /// # Errors
     /// `NotFound`, also while it has not been evaluated yet; `Unavailable`; `Internal` when a row cannot be read.
@@ -104,21 +261,31 @@ impl Management {
         key: &EventKey,
         workflow: Option<&WorkflowId>,
     ) -> Result<EventDetail, Error> {
-        let record = self.event_rows.get(key).await?;
-        let record = record.ok_or_else(|| Error::UnknownEvent(key.clone()))?;
+        let seen = self.event_rows.read(key).await?;
+        let seen = seen.ok_or_else(|| Error::UnknownEvent(key.clone()))?;
+        let answers = self.answers(&seen.record.event).await?;
         let explanation = match workflow {
-            Some(workflow) if !has_decision(&record, workflow) => {
-                let stored = self.workflow_rows.get(workflow).await?;
-                Some(why_no_decision(&record, workflow, stored.as_ref()))
+            Some(id) => {
+                let now = self.workflow_rows.get(id).await?;
+                let revisions = self.workflow_rows.revisions(id).await?;
+                let asked = Asked {
+                    id,
+                    now: now.as_ref(),
+                    revisions: &revisions,
+                };
+                Some(explain(&seen, &asked, answers.as_ref()))
             }
-            Some(_) | None => None,
+            None => None,
         };
+        let StoredEvent {
+            record, replays, ..
+        } = seen;
         let mut decisions = Vec::new();
         for decision in record.decisions {
             let mut trace = decision.trace;
             if let store::Outcome::Started { run } = &decision.outcome {
                 // Kept with the run, not with the event.
-                trace = self.run_rows.get(run).await?.map(|(run, _)| run.trace);
+                trace = self.run_rows.head(run).await?.map(|run| run.trace);
             }
             decisions.push(Decision {
                 workflow: decision.workflow,
@@ -127,96 +294,60 @@ impl Management {
                 trace,
             });
         }
+        let mut entries = Vec::new();
+        for replayed in replays {
+            let run = self.run_rows.head(&replayed.run).await?;
+            entries.push(ReplayEntry {
+                workflow: replayed.workflow,
+                revision: replayed.revision,
+                run: replayed.run,
+                state: run.map(|run| run.state),
+                replay: replayed.replay,
+                new_keys: replayed.new_keys,
+                at: replayed.at,
+            });
+        }
         Ok(EventDetail {
             key: key.clone(),
             event: record.event,
             evaluated_at: record.evaluated_at,
             decisions,
+            replays: entries,
+            answers,
             explanation,
         })
     }
-}
 
-fn has_decision(record: &EventRecord, workflow: &WorkflowId) -> bool {
-    record
-        .decisions
-        .iter()
-        .any(|decision| decision.workflow == *workflow)
-}
-
-/// Why there is no decision for a workflow. `stored` is the workflow as it is now.
-fn why_no_decision(
-    record: &EventRecord,
-    workflow: &WorkflowId,
-    stored: Option<&StoredWorkflow>,
-) -> String {
-    let Some(stored) = stored else {
-        return format!("There is no workflow `{workflow}`.");
-    };
-    let event = &record.event;
-    let listeners = stored.workflow.listeners();
-    let of_type: Vec<_> = listeners
-        .iter()
-        .filter(|listener| listener.kind == event.kind)
-        .collect();
-    let listens = of_type.iter().any(|listener| {
-        listener
-            .subject
-            .as_ref()
-            .is_none_or(|subject| Some(subject) == event.subject.as_ref())
-    });
-    let since = format!(
-        "revision {}, applied {}",
-        stored.revision,
-        time(stored.applied_at)
-    );
-    let applied_later = stored.applied_at > record.evaluated_at;
-    let mut text = if !stored.workflow.enabled {
-        format!("`{workflow}` is switched off ({since}).")
-    } else if of_type.is_empty() {
-        let kinds = distinct(listeners.iter().map(|listener| listener.kind.as_str()));
-        format!(
-            "`{workflow}` listens to events of the type {kinds} ({since}). This one is of the type `{}`.",
-            event.kind
-        )
-    } else if !listens {
-        let subjects = distinct(
-            of_type
-                .iter()
-                .filter_map(|listener| listener.subject.as_deref()),
-        );
-        let own = event.subject.as_ref().map_or_else(
-            || "This one has no subject.".to_owned(),
-            |subject| format!("This one has the subject `{subject}`."),
-        );
-        format!(
-            "`{workflow}` listens to events of this type with the subject {subjects} ({since}). {own}"
-        )
-    } else if applied_later {
-        format!("`{workflow}` listens to such events now ({since}).")
-    } else {
-        format!(
-            "`{workflow}` listens to such events ({since}), and yet there is no decision: it was applied or switched on while the event was evaluated."
-        )
-    };
-    if applied_later {
-        text = format!(
-            "{text}\nThat was applied after this event was evaluated ({}): what counted then may have been another revision.",
-            time(record.evaluated_at)
-        );
+    /// What has become of the answers that an event says are to be fetched.
+    async fn answers(&self, event: &CloudEvent) -> Result<Option<Answers>, Error> {
+        let Some((answers, failure)) = keys_of_answers(event) else {
+            return Ok(None);
+        };
+        let known = self
+            .event_rows
+            .known(&[answers.clone(), failure.clone()])
+            .await?;
+        let state = if known.contains(&answers) {
+            AnswersState::Fetched
+        } else if known.contains(&failure) {
+            AnswersState::Failed { failure }
+        } else {
+            AnswersState::Pending
+        };
+        Ok(Some(Answers {
+            event: answers,
+            state,
+        }))
     }
-    text
 }
 
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: BTreeSet<&str> = names.collect();
-    let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(" or ")
-}
-
-/// A point in time, to the second, in UTC.
-fn time(timestamp: Timestamp) -> String {
-    format!("{timestamp:.0}")
+/// The key of the event that brings the answers, and of the one that says why there are none.
+fn keys_of_answers(event: &CloudEvent) -> Option<(EventKey, EventKey)> {
+    let id = Some(event.id.as_str()).filter(|_| event.kind == RESPONSE_NOTIFIED);
+    let id = id?.strip_prefix(NOTIFIED_ID_PREFIX)?;
+    let endpoint = event.extensions.get(ENDPOINT).and_then(Value::as_str);
+    let key = |id: &str| EventKey::derive(&event.source, id, endpoint);
+    Some((key(id), key(&format!("{FAILED_ID_PREFIX}{id}"))))
 }
 
 #[cfg(test)]
@@ -255,64 +386,41 @@ mod tests {
     }
 
     #[test]
-    fn absent_decision_is_explained() {
-        let record = EventRecord {
-            event: samples::evaluated_event().0.event,
+    fn answers_are_looked_for_where_they_will_come() {
+        let mut event = samples::evaluated_event().0.event;
+        assert_eq!(keys_of_answers(&event), None);
+        event.kind = RESPONSE_NOTIFIED.to_owned();
+        assert_eq!(keys_of_answers(&event), None);
+        event.id = "notified.SV_1.R_2".to_owned();
+        let key = |id: &str| EventKey::derive(&event.source, id, None);
+        let expected = (key("SV_1.R_2"), key("failed.SV_1.R_2"));
+        assert_eq!(keys_of_answers(&event), Some(expected));
+    }
+
+    #[test]
+    fn filter_takes_what_listings_know() {
+        let entry = store::EventEntry {
+            key: EventKey::derive("/a", "1", None),
+            kind: "review.created".to_owned(),
+            subject: Some(store::listed(&"s".repeat(1_000))),
+            source: "/a".to_owned(),
             evaluated_at: samples::NOW,
-            decisions: Vec::new(),
+            started: 1,
         };
-        let id = WorkflowId::parse("w").unwrap();
-        let earlier = samples::NOW - jiff::SignedDuration::from_hours(1);
-        let later = samples::NOW + jiff::SignedDuration::from_hours(1);
-        for (trigger, enabled, applied_at, expected) in [
-            (json!({"type": "a"}), false, earlier, "switched off"),
-            (
-                json!({"type": ["b", "a"]}),
-                true,
-                earlier,
-                "of the type `a` or `b` (revision 7, applied 2026-11-21T11:30:00Z). This one is of the type `response.completed`.",
-            ),
-            (
-                json!({"type": "response.completed", "subject": "SV_2"}),
-                true,
-                earlier,
-                "with the subject `SV_2` (revision 7, applied 2026-11-21T11:30:00Z). This one has the subject `SV_1`.",
-            ),
-            (
-                json!({"type": "response.completed"}),
-                true,
-                later,
-                "applied after this event was evaluated (2026-11-21T12:30:00Z)",
-            ),
-            (
-                json!({"type": "a"}),
-                true,
-                later,
-                "may have been another revision",
-            ),
-            (
-                json!({"type": "response.completed"}),
-                true,
-                earlier,
-                "and yet there is no decision",
-            ),
+        for (filter, expected) in [
+            (json!({}), true),
+            (json!({"type": "review.created"}), true),
+            (json!({"type": "review"}), false),
+            (json!({"subject": "s".repeat(1_000)}), true),
+            (json!({"subject": "s"}), false),
         ] {
-            let workflow = domain::definition::workflow(&json!({
-                "id": "w", "name": "W", "enabled": enabled, "trigger": {"event": trigger},
-                "tasks": [{"id": "t", "kind": "zendesk.create_ticket", "account": "z", "input": {"comment": "x"}}]
-            }))
-            .unwrap();
-            let stored = StoredWorkflow {
-                workflow,
-                revision: 7,
-                applied_at,
-            };
-            let text = why_no_decision(&record, &id, Some(&stored));
-            assert!(text.contains(expected), "{expected} is not in:\n{text}");
+            let filter: EventFilter = serde_json::from_value(filter).unwrap();
+            assert_eq!(filter.is_met_by(&entry), expected, "{filter:?}");
         }
+        let wire = json!(EventEntry::from(entry));
         assert_eq!(
-            why_no_decision(&record, &id, None),
-            "There is no workflow `w`."
+            (&wire["type"], &wire["started"]),
+            (&json!("review.created"), &json!(1))
         );
     }
 }

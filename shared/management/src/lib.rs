@@ -5,17 +5,25 @@
 
 mod accounts;
 mod bus;
+mod dry_run;
 mod endpoint_secret;
 mod endpoints;
 mod error;
 mod events;
+mod explain;
 mod names;
+mod paging;
 mod problem;
+mod replay;
 mod retry;
 mod runs;
 #[cfg(any(test, feature = "test-support"))]
 pub mod samples;
+mod schedules;
 mod secrets;
+mod workflow_checks;
+mod workflow_diff;
+mod workflow_filter;
 mod workflows;
 
 use ::accounts::Accounts;
@@ -30,19 +38,37 @@ pub use crate::accounts::{
     RenamedAccount,
 };
 use crate::bus::Bus;
+use crate::dry_run::TaskFunctions;
+pub use crate::dry_run::{
+    AccountAsked, ConditionSeen, DryRun, DryRunRequest, EventSeen, TaskPreview, dry_run_offline,
+};
 pub use crate::endpoints::{
     AppliedEndpoint, DeletedEndpoint, EndpointDetail, EndpointEntry, SecretChange, SecretChanged,
     read_endpoint,
 };
 pub use crate::error::{Error, ErrorKind};
-pub use crate::events::{Decision, EventDetail, EventQuery, Outcome};
-pub use crate::names::{Names, events_url};
-pub use crate::problem::{FieldProblem, ProblemDetails};
-pub use crate::runs::{MOST_LISTED, Retried, RunDetail, RunFilter, TaskChange, TaskEnd};
+pub use crate::events::{
+    Answers, AnswersState, Decision, EventDetail, EventEntry, EventFilter, EventQuery,
+    MOST_EVENTS_LISTED, Outcome, ReplayEntry,
+};
+pub use crate::names::{Names, ScheduleNames, TaskFunctionNames, events_url};
+pub use crate::paging::{Cursor, NoCursor, Page};
+pub use crate::problem::{FieldProblem, FieldWarning, ProblemDetails};
+pub use crate::replay::{
+    NotReplayed, ReplayEvent, ReplayEvents, ReplayOutcome, ReplayedEvent, ReplayedPage,
+};
+pub use crate::runs::{
+    MOST_LISTED, NotRetried, Retried, RetriedPage, RetryFailed, RetryQuery, RunDetail, RunFilter,
+    TaskChange, TaskEnd,
+};
+use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 pub use crate::secrets::{Revealed, SecretPresence};
+pub use crate::workflow_checks::ValidationReport;
+pub use crate::workflow_diff::{WorkflowChange, WorkflowDiff};
+pub use crate::workflow_filter::{InvalidLabel, Label, WorkflowFilter};
 pub use crate::workflows::{
-    AppliedWorkflow, Expected, RevisionEntry, SwitchWorkflow, ValidationReport, WorkflowRevision,
+    AppliedWorkflow, Expected, RevisionEntry, RollBackWorkflow, SwitchWorkflow, WorkflowRevision,
     etag, read_workflow,
 };
 
@@ -55,7 +81,10 @@ pub struct Management {
     workflow_rows: store::Workflows,
     run_rows: store::Runs,
     event_rows: store::Events,
+    reruns: store::Reruns,
+    schedules: Schedules,
     secrets: Secrets,
+    task_functions: TaskFunctions,
     bus: Bus,
 }
 
@@ -68,8 +97,16 @@ impl Management {
             endpoint_rows: store::Endpoints::new(tables.clone(), names.endpoints_table.clone()),
             workflow_rows: store::Workflows::new(tables.clone(), names.workflows_table.clone()),
             run_rows: store::Runs::new(tables.clone(), names.runs_table.clone()),
-            event_rows: store::Events::new(tables, names.events_table.clone()),
+            event_rows: store::Events::new(tables.clone(), names.events_table.clone()),
+            reruns: store::Reruns::new(
+                tables,
+                names.runs_table.clone(),
+                names.events_table.clone(),
+                names.run_retention_days,
+            ),
+            schedules: Schedules::new(aws, names.schedules.clone()),
             secrets: Secrets::new(aws, names.secret_prefix.clone(), names.kms_key.clone()),
+            task_functions: TaskFunctions::new(aws, names.task_functions.clone()),
             bus: Bus::new(aws, names.event_bus.clone()),
             names,
         }

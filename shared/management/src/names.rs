@@ -14,6 +14,8 @@ pub struct Names {
     pub runs_table: String,
     /// The table of events.
     pub events_table: String,
+    /// Days until a run's rows expire.
+    pub run_retention_days: u32,
     /// The event bus.
     pub event_bus: String,
     /// What the names of all secrets begin with.
@@ -22,6 +24,32 @@ pub struct Names {
     pub kms_key: Option<String>,
     /// The address of the HTTP API, without a slash at its end.
     pub public_url: String,
+    /// What the schedules of workflows are made of.
+    pub schedules: ScheduleNames,
+    /// The functions that know what a task sends.
+    pub task_functions: TaskFunctionNames,
+}
+
+/// The task functions, which are asked what a task would send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskFunctionNames {
+    /// That of `ServiceNow`.
+    pub servicenow: String,
+    /// That of Zendesk.
+    pub zendesk: String,
+}
+
+/// What the schedules of workflows are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleNames {
+    /// The group that they are in.
+    pub group: String,
+    /// The ARN of the function that they call.
+    pub function: String,
+    /// The ARN of the role as which they do.
+    pub role: String,
+    /// The ARN of the queue for what could not be delivered.
+    pub dead_letters: String,
 }
 
 impl Names {
@@ -37,12 +65,31 @@ impl Names {
             workflows_table: text("WORKFLOWS_TABLE")?,
             runs_table: text("RUNS_TABLE")?,
             events_table: text("EVENTS_TABLE")?,
+            run_retention_days: days("RUN_RETENTION_DAYS", &text("RUN_RETENTION_DAYS")?)?,
             event_bus: text("EVENT_BUS")?,
             secret_prefix: text("SECRET_PREFIX")?,
             kms_key: variables("SECRETS_KMS_KEY"),
             public_url: text("PUBLIC_URL")?.trim_end_matches('/').to_owned(),
+            schedules: ScheduleNames {
+                group: text("SCHEDULE_GROUP")?,
+                function: text("SCHEDULES_FUNCTION")?,
+                role: text("SCHEDULER_ROLE")?,
+                dead_letters: text("SCHEDULE_DEAD_LETTERS")?,
+            },
+            task_functions: TaskFunctionNames {
+                servicenow: text("SERVICENOW_TASKS_FUNCTION")?,
+                zendesk: text("ZENDESK_TASKS_FUNCTION")?,
+            },
         })
     }
+}
+
+fn days(name: &'static str, text: &str) -> Result<u32, ConfigError> {
+    let days = text.parse().ok().filter(|days| *days > 0);
+    days.ok_or_else(|| ConfigError {
+        name,
+        problem: format!("is `{text}`, expected a number of days from 1"),
+    })
 }
 
 /// The address to which an endpoint's events are posted, below the API's address or given as a whole.
@@ -80,14 +127,25 @@ mod tests {
 
     #[test]
     fn every_variable_but_the_key_is_needed() {
-        let names = Names::from_vars(|name| Some(format!("{name}/"))).unwrap();
+        let variable = |name: &str| match name {
+            "RUN_RETENTION_DAYS" => "90".to_owned(),
+            other => format!("{other}/"),
+        };
+        let names = Names::from_vars(|name| Some(variable(name))).unwrap();
         assert_eq!(names.event_bus, "EVENT_BUS/");
         assert_eq!(names.public_url, "PUBLIC_URL");
         let without = |missing: &'static str| {
-            Names::from_vars(move |name| (name != missing).then(|| name.to_owned()))
+            Names::from_vars(move |name| (name != missing).then(|| variable(name)))
         };
+        let text = Names::from_vars(|name| Some(format!("{name}/")));
+        assert_eq!(text.unwrap_err().name, "RUN_RETENTION_DAYS");
         assert_eq!(without("SECRETS_KMS_KEY").unwrap().kms_key, None);
-        for missing in ["ENDPOINTS_TABLE", "EVENT_BUS", "PUBLIC_URL"] {
+        for missing in [
+            "ENDPOINTS_TABLE",
+            "RUN_RETENTION_DAYS",
+            "EVENT_BUS",
+            "PUBLIC_URL",
+        ] {
             assert_eq!(without(missing).unwrap_err().name, missing);
         }
     }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use domain::definition;
+use domain::{definition, loops};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,34 @@ impl fmt::Display for FieldProblem {
             f.write_str(&self.problem)
         } else {
             write!(f, "{}: {}", self.path, self.problem)
+        }
+    }
+}
+
+/// What is worth a second look in one place of what was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldWarning {
+    /// The place, such as `tasks[1]`; empty for the document itself.
+    pub path: String,
+    /// What may happen, and what to do about it.
+    pub warning: String,
+}
+
+impl From<loops::Warning> for FieldWarning {
+    fn from(warning: loops::Warning) -> Self {
+        Self {
+            path: warning.path,
+            warning: warning.warning,
+        }
+    }
+}
+
+impl fmt::Display for FieldWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(&self.warning)
+        } else {
+            write!(f, "{}: {}", self.path, self.warning)
         }
     }
 }

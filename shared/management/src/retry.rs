@@ -1,5 +1,7 @@
 //! What trying a failed run again means. Pure.
 
+use std::slice;
+
 use domain::run::{reopen, settle};
 use domain::{CloudEvent, Run, RunState, TaskName, TaskRun, TaskState};
 use jiff::Timestamp;
@@ -36,16 +38,22 @@ impl Plan {
     }
 }
 
-/// Plans the retry of a run. `event` is `None` when it has expired.
+/// Plans the retry of a run, or of one failed task in it with what was skipped for its sake. `event` is `None` when it
+/// has expired.
 pub(crate) fn plan(
     mut run: Run,
     mut tasks: Vec<TaskRun>,
+    only: Option<&TaskName>,
     event: Option<&CloudEvent>,
     now: Timestamp,
 ) -> Result<Plan, Error> {
+    if let Some(only) = only {
+        check_task(&run, &tasks, only)?;
+    }
     match run.state {
         RunState::Succeeded => return Err(Error::NothingFailed(run.id)),
         RunState::Running => {
+            tasks.retain(|task| only.is_none_or(|only| task.name == *only));
             let too_early = names_of(&tasks, TaskState::Failed);
             tasks.retain(|task| is_worth_requesting(task, now));
             return Ok(Plan::Repeat {
@@ -56,7 +64,10 @@ pub(crate) fn plan(
         RunState::Failed => {}
     }
     let before: Vec<TaskState> = tasks.iter().map(|task| task.state).collect();
-    let reopened = reopen(&mut tasks);
+    let reopened = match only {
+        None => reopen(&mut tasks),
+        Some(only) => reopen_task(&mut tasks, only),
+    };
     let waiting = names_of(&tasks, TaskState::Waiting);
     if event.is_none() && !waiting.is_empty() {
         return Err(Error::EventExpired {
@@ -66,7 +77,7 @@ pub(crate) fn plan(
     }
     // A task whose piped text could not be filled in was never requested. Nobody else would fill it in
     // now, as no task ends before it.
-    let settled = settle(&run.id, &mut tasks, event);
+    let settled = settle(&run, &mut tasks, event);
     if settled.finished.is_some() {
         let failed = |task: &&TaskRun| task.state == TaskState::Failed;
         let reason = |task: &TaskRun| {
@@ -75,7 +86,12 @@ pub(crate) fn plan(
         };
         return Err(Error::WouldFailAgain {
             run: run.id,
-            reasons: tasks.iter().filter(failed).map(reason).collect(),
+            reasons: tasks
+                .iter()
+                .filter(|task| reopened.contains(&task.name))
+                .filter(failed)
+                .map(reason)
+                .collect(),
         });
     }
     run.state = RunState::Running;
@@ -96,6 +112,55 @@ pub(crate) fn plan(
         changed,
         requests,
     })
+}
+
+/// Checks that a task can be tried again by itself.
+fn check_task(run: &Run, tasks: &[TaskRun], name: &TaskName) -> Result<(), Error> {
+    let Some(task) = tasks.iter().find(|task| task.name == *name) else {
+        return Err(Error::UnknownTask {
+            run: run.id.clone(),
+            task: name.clone(),
+            tasks: tasks.iter().map(|task| task.name.clone()).collect(),
+        });
+    };
+    // What goes on may be freed, as in a whole run.
+    if run.state == RunState::Running || task.state == TaskState::Failed {
+        return Ok(());
+    }
+    Err(Error::TaskNotFailed {
+        run: run.id.clone(),
+        task: name.clone(),
+        state: task.state,
+    })
+}
+
+/// Opens one task again, and those that were skipped for its sake alone.
+fn reopen_task(tasks: &mut [TaskRun], name: &TaskName) -> Vec<TaskName> {
+    let mut chosen = vec![name.clone()];
+    // Each round finds at least one more task, so there are at most as many rounds as tasks.
+    loop {
+        let is_free = |need: &TaskName| {
+            chosen.contains(need)
+                || tasks
+                    .iter()
+                    .any(|other| other.name == *need && other.state == TaskState::Succeeded)
+        };
+        let found: Vec<TaskName> = tasks
+            .iter()
+            .filter(|task| task.state == TaskState::Skipped && !chosen.contains(&task.name))
+            .filter(|task| task.needs.iter().all(is_free))
+            .map(|task| task.name.clone())
+            .collect();
+        if found.is_empty() {
+            break;
+        }
+        chosen.extend(found);
+    }
+    tasks
+        .iter_mut()
+        .filter(|task| chosen.contains(&task.name))
+        .flat_map(|task| reopen(slice::from_mut(task)))
+        .collect()
 }
 
 fn names_of(tasks: &[TaskRun], state: TaskState) -> Vec<TaskName> {
@@ -138,7 +203,7 @@ mod tests {
             run,
             changed,
             requests,
-        } = plan(run, tasks, Some(&event), samples::NOW).unwrap()
+        } = plan(run, tasks, None, Some(&event), samples::NOW).unwrap()
         else {
             panic!("not reopened")
         };
@@ -159,7 +224,7 @@ mod tests {
         let (run, mut tasks, event) = samples::failed_run();
         tasks[0].input = None;
         let Plan::Reopen { requests, .. } =
-            plan(run.clone(), tasks.clone(), Some(&event), samples::NOW).unwrap()
+            plan(run.clone(), tasks.clone(), None, Some(&event), samples::NOW).unwrap()
         else {
             panic!("not reopened")
         };
@@ -171,7 +236,7 @@ mod tests {
         let (run, mut tasks, event) = samples::failed_run();
         tasks[0].input = None;
         tasks[0].draft = json!({"short_description": "{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}"});
-        let error = plan(run, tasks, Some(&event), samples::NOW)
+        let error = plan(run, tasks, None, Some(&event), samples::NOW)
             .unwrap_err()
             .to_string();
         assert!(error.contains("would fail again at once"), "{error}");
@@ -181,7 +246,7 @@ mod tests {
     #[test]
     fn run_whose_event_has_expired_is_reopened_only_when_nothing_needs_the_event() {
         let (run, mut tasks, _) = samples::failed_run();
-        let error = plan(run.clone(), tasks.clone(), None, samples::NOW)
+        let error = plan(run.clone(), tasks.clone(), None, None, samples::NOW)
             .unwrap_err()
             .to_string();
         for words in ["nothing was changed", "event has expired", "`ticket`"] {
@@ -191,7 +256,8 @@ mod tests {
         tasks[0].state = TaskState::Succeeded;
         tasks[1].state = TaskState::Failed;
         tasks[1].input = Some(json!({"comment": "x"}));
-        let Plan::Reopen { requests, .. } = plan(run, tasks, None, samples::NOW).unwrap() else {
+        let Plan::Reopen { requests, .. } = plan(run, tasks, None, None, samples::NOW).unwrap()
+        else {
             panic!("not reopened")
         };
         assert_eq!(requests.len(), 1);
@@ -221,7 +287,7 @@ mod tests {
                 let Plan::Repeat {
                     requests,
                     too_early,
-                } = plan(run.clone(), tasks.clone(), event, samples::NOW).unwrap()
+                } = plan(run.clone(), tasks.clone(), None, event, samples::NOW).unwrap()
                 else {
                     panic!("reopened")
                 };
@@ -237,8 +303,109 @@ mod tests {
         let (mut run, tasks, event) = samples::failed_run();
         run.state = RunState::Succeeded;
         assert!(matches!(
-            plan(run, tasks, Some(&event), samples::NOW),
+            plan(run, tasks, None, Some(&event), samples::NOW),
             Err(Error::NothingFailed(_))
         ));
+    }
+
+    /// A run whose tasks are these, each with what it needs; all have ended.
+    fn run_of(tasks: &[(&str, TaskState, &[&str])]) -> (Run, Vec<TaskRun>, CloudEvent) {
+        let (run, given, event) = samples::failed_run();
+        let tasks = tasks
+            .iter()
+            .map(|(name, state, needs)| TaskRun {
+                name: TaskName::parse(name).unwrap(),
+                state: *state,
+                needs: needs
+                    .iter()
+                    .map(|need| TaskName::parse(need).unwrap())
+                    .collect(),
+                draft: json!({"comment": "x"}),
+                ..given[0].clone()
+            })
+            .collect();
+        (run, tasks, event)
+    }
+
+    #[test]
+    fn one_task_is_tried_again_with_what_was_skipped_for_its_sake_alone() {
+        use TaskState::{Failed, Requested, Skipped, Succeeded, Waiting};
+        let (run, tasks, event) = run_of(&[
+            ("done", Succeeded, &[]),
+            ("a", Failed, &[]),
+            ("b", Failed, &[]),
+            ("after_a", Skipped, &["a", "done"]),
+            ("after_both", Skipped, &["a", "b"]),
+            ("later", Skipped, &["after_a"]),
+            ("latest", Skipped, &["after_both"]),
+        ]);
+        let a = TaskName::parse("a").unwrap();
+        // Nothing that is filled in already needs the event.
+        for event in [Some(&event), None] {
+            let planned = plan(run.clone(), tasks.clone(), Some(&a), event, samples::NOW);
+            if event.is_none() {
+                let error = planned.unwrap_err().to_string();
+                assert!(error.contains("`after_a`, `later`"), "{error}");
+                continue;
+            }
+            let Plan::Reopen {
+                changed, requests, ..
+            } = planned.unwrap()
+            else {
+                panic!("not reopened")
+            };
+            assert_eq!(
+                states(&changed),
+                [
+                    ("a", Failed, Requested),
+                    ("after_a", Skipped, Waiting),
+                    ("later", Skipped, Waiting)
+                ]
+            );
+            assert_eq!(requests.len(), 1);
+        }
+    }
+
+    #[test]
+    fn only_a_failed_task_of_the_run_can_be_named() {
+        use TaskState::{Failed, Skipped, Succeeded};
+        let (mut run, tasks, event) = run_of(&[
+            ("done", Succeeded, &[]),
+            ("a", Failed, &[]),
+            ("after", Skipped, &["a"]),
+        ]);
+        for (name, expected) in [
+            ("done", "succeeded"),
+            ("after", "skipped"),
+            ("elsewhere", "`done`, `a`, `after`"),
+        ] {
+            let name = TaskName::parse(name).unwrap();
+            let planned = plan(
+                run.clone(),
+                tasks.clone(),
+                Some(&name),
+                Some(&event),
+                samples::NOW,
+            );
+            let error = planned.unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        // While the run goes on, a task that was given up has to wait, and others are freed one by one, too.
+        run.state = RunState::Running;
+        for (name, requested, early) in [("a", 1, 1), ("done", 1, 0), ("after", 0, 0)] {
+            let name = TaskName::parse(name).unwrap();
+            let Plan::Repeat {
+                requests,
+                too_early,
+            } = plan(run.clone(), tasks.clone(), Some(&name), None, samples::NOW).unwrap()
+            else {
+                panic!("reopened")
+            };
+            assert_eq!(
+                (requests.len(), too_early.len()),
+                (requested, early),
+                "{name}"
+            );
+        }
     }
 }

@@ -90,7 +90,7 @@ pub fn failed_run() -> (Run, Vec<TaskRun>, CloudEvent) {
         attempt(1, 1, AttemptOutcome::Retry, "busy", call),
         attempt(2, 5, AttemptOutcome::GaveUp, "no such group", unanswered),
     ];
-    run::settle(&run.id, &mut tasks, Some(&event));
+    run::settle(&run, &mut tasks, Some(&event));
     run.state = RunState::Failed;
     run.finished_at = Some(STARTED + SignedDuration::from_secs(9));
     (run, tasks, event)
@@ -128,6 +128,8 @@ pub fn evaluated_event() -> (EventDetail, Run) {
         key: event.key(),
         event,
         evaluated_at: NOW,
+        replays: Vec::new(),
+        answers: None,
         explanation: None,
         decisions: vec![
             decision("broken", 1, Outcome::Errored { problem }, None),

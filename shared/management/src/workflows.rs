@@ -1,7 +1,6 @@
-use std::collections::BTreeMap;
 use std::fmt;
 
-use domain::{Account, AccountName, Vendor, Workflow, WorkflowId, definition};
+use domain::{Workflow, WorkflowId, definition};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,8 @@ use serde_json::Value;
 use store::{Applied, StoredWorkflow};
 
 use crate::error::Error;
-use crate::problem::FieldProblem;
+use crate::problem::{FieldProblem, FieldWarning};
+use crate::workflow_filter::WorkflowFilter;
 use crate::{Done, Listing, Management};
 
 /// A workflow with its revision.
@@ -53,6 +53,9 @@ pub struct AppliedWorkflow {
     pub done: Done,
     /// The workflow as it is now.
     pub stored: WorkflowRevision,
+    /// What is worth a second look; empty when it was only switched on or off.
+    #[serde(default)]
+    pub warnings: Vec<FieldWarning>,
 }
 
 /// Switches a workflow on or off.
@@ -63,11 +66,12 @@ pub struct SwitchWorkflow {
     pub enabled: bool,
 }
 
-/// What is known to be wrong with a definition. It can be applied when nothing is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ValidationReport {
-    /// Everything that is wrong.
-    pub problems: Vec<FieldProblem>,
+/// Goes back to an earlier revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollBackWorkflow {
+    /// The revision whose definition is applied once more.
+    pub revision: u32,
 }
 
 /// Which workflow the caller means to change.
@@ -152,13 +156,20 @@ pub fn read_workflow(id: &WorkflowId, document: &Value) -> Result<Workflow, Erro
 }
 
 impl Management {
-    /// Every workflow, by id.
+    /// The workflows that are asked for, by id.
     ///
     /// # Errors
     /// `Unavailable`; `Internal` when a row cannot be read.
-    pub async fn workflows(&self) -> Result<Listing<WorkflowRevision>, Error> {
+    pub async fn workflows(
+        &self,
+        filter: &WorkflowFilter,
+    ) -> Result<Listing<WorkflowRevision>, Error> {
         let stored = self.workflow_rows.list().await?;
-        let items = stored.into_iter().map(Into::into).collect();
+        let items = stored
+            .into_iter()
+            .filter(|stored| filter.takes(&stored.workflow))
+            .map(Into::into)
+            .collect();
         Ok(Listing { items })
     }
 
@@ -171,18 +182,25 @@ impl Management {
         id: &WorkflowId,
         revision: Option<u32>,
     ) -> Result<WorkflowRevision, Error> {
-        let stored = match revision {
-            None => self.find_workflow(id).await?,
-            Some(revision) => self
-                .workflow_rows
-                .revision(id, revision)
-                .await?
-                .ok_or_else(|| Error::UnknownRevision {
-                    workflow: id.clone(),
-                    revision,
-                })?,
+        let Some(revision) = revision else {
+            return Ok(self.find_workflow(id).await?.into());
         };
-        Ok(stored.into())
+        match self.workflow_rows.revision(id, revision).await? {
+            Some(stored) => Ok(stored.into()),
+            None => Err(Error::UnknownRevision {
+                workflow: id.clone(),
+                revision,
+                newest: self.newest_revision(id).await?,
+            }),
+        }
+    }
+
+    /// The number of a workflow's newest revision, also after it was deleted.
+    pub(crate) async fn newest_revision(&self, id: &WorkflowId) -> Result<u32, Error> {
+        match self.workflow_rows.last_revision(id).await? {
+            0 => Err(Error::UnknownWorkflow(id.clone())),
+            newest => Ok(newest),
+        }
     }
 
     /// Every revision of a workflow, newest first, also after it was deleted.
@@ -209,18 +227,6 @@ impl Management {
         Ok(Listing { items })
     }
 
-    /// What keeps a definition, valid in itself, from being applied here.
-    ///
-    /// # Errors
-    /// `Unavailable`; `Internal` when a row cannot be read.
-    pub async fn validate_workflow(&self, workflow: &Workflow) -> Result<ValidationReport, Error> {
-        let accounts = self.accounts().await?.items;
-        let used = self.accounts_of(workflow, &accounts).await?;
-        Ok(ValidationReport {
-            problems: account_problems(workflow, &used, &accounts),
-        })
-    }
-
     /// Makes this definition the one that counts. Applying the same one twice changes nothing.
     ///
     /// # Errors
@@ -237,8 +243,39 @@ impl Management {
             return Err(Error::Invalid(report.problems));
         }
         let before = self.workflow_rows.get(&workflow.id).await?;
-        self.replace_workflow(before, workflow.clone(), expected, now)
-            .await
+        let applied = self
+            .replace_workflow(before, workflow.clone(), expected, now)
+            .await?;
+        Ok(AppliedWorkflow {
+            warnings: report.warnings,
+            ..applied
+        })
+    }
+
+    /// Applies an earlier revision's definition once more, as a new revision. It is checked like any other, and
+    /// brings back a workflow that was deleted. Whether the workflow is on is part of the definition.
+    ///
+    /// # Errors
+    /// `NotFound`; `Invalid` when the definition cannot be applied any more; `Stale` when the workflow is not the
+    /// expected one; `Conflict` when somebody else was faster; `Unavailable`.
+    pub async fn roll_back_workflow(
+        &self,
+        id: &WorkflowId,
+        revision: u32,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<AppliedWorkflow, Error> {
+        let workflow = self.workflow(id, Some(revision)).await?.workflow;
+        // The rules may have become stricter since.
+        let problems: Vec<FieldProblem> = workflow
+            .problems()
+            .into_iter()
+            .map(|(path, problem)| FieldProblem { path, problem })
+            .collect();
+        if !problems.is_empty() {
+            return Err(Error::Invalid(problems));
+        }
+        self.apply_workflow(&workflow, expected, now).await
     }
 
     /// Switches a workflow on or off; the rest of its definition stays. Runs that have begun go on.
@@ -267,11 +304,27 @@ impl Management {
     /// # Errors
     /// `NotFound`; `Conflict` when somebody else applied a definition in between; `Unavailable`.
     pub async fn delete_workflow(&self, id: &WorkflowId) -> Result<(), Error> {
-        match self.workflow_rows.delete(id).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::UnknownWorkflow(id.clone())),
-            Err(store::Error::Conflict { .. }) => Err(changed_in_between(id)),
-            Err(error) => Err(error.into()),
+        let before = self.workflow_rows.get(id).await?;
+        let deleted = match self.workflow_rows.delete(id).await {
+            Ok(deleted) => deleted,
+            Err(store::Error::Conflict { .. }) => return Err(changed_in_between(id)),
+            Err(error) => return Err(error.into()),
+        };
+        // A schedule without its workflow does nothing. Whoever was interrupted here deletes once more.
+        let last = match before {
+            Some(before) => Some(before),
+            None => {
+                let last = self.workflow_rows.last_revision(id).await?;
+                self.workflow_rows.revision(id, last).await?
+            }
+        };
+        if last.is_some_and(|last| last.workflow.trigger.schedule().is_some()) {
+            self.schedules.remove(id).await?;
+        }
+        if deleted {
+            Ok(())
+        } else {
+            Err(Error::UnknownWorkflow(id.clone()))
         }
     }
 
@@ -297,6 +350,12 @@ impl Management {
                 found,
             });
         }
+        // The clock runs before the workflow listens, and stops after it has stopped listening: in between it only
+        // rings in vain.
+        let schedule = workflow.trigger.schedule();
+        if let Some(schedule) = schedule.filter(|_| workflow.enabled) {
+            self.schedules.keep(&workflow, schedule, now).await?;
+        }
         let applied = self
             .workflow_rows
             .replace(before.as_ref(), &workflow, now)
@@ -305,12 +364,22 @@ impl Management {
             Ok(Applied::Created { revision }) => (Done::Created, revision, now),
             Ok(Applied::Updated { revision }) => (Done::Updated, revision, now),
             Ok(Applied::Unchanged { revision }) => {
-                let since = before.map_or(now, |before| before.applied_at);
+                let since = before.as_ref().map_or(now, |before| before.applied_at);
                 (Done::Unchanged, revision, since)
             }
             Err(store::Error::Conflict { .. }) => return Err(changed_in_between(&workflow.id)),
             Err(error) => return Err(error.into()),
         };
+        match schedule {
+            Some(schedule) if !workflow.enabled => {
+                self.schedules.keep(&workflow, schedule, now).await?;
+            }
+            Some(_) => {}
+            None if self.had_schedule(done, before).await? => {
+                self.schedules.remove(&workflow.id).await?;
+            }
+            None => {}
+        }
         Ok(AppliedWorkflow {
             done,
             stored: WorkflowRevision {
@@ -318,7 +387,25 @@ impl Management {
                 revision,
                 applied_at,
             },
+            warnings: Vec::new(),
         })
+    }
+
+    /// Whether the workflow, which has no schedule, had one until now: before this change, or before the last one if
+    /// this changed nothing, as whoever was interrupted repeats it.
+    async fn had_schedule(
+        &self,
+        done: Done,
+        before: Option<StoredWorkflow>,
+    ) -> Result<bool, Error> {
+        let before = match (done, before) {
+            (Done::Unchanged, Some(now)) => {
+                let last = now.revision.saturating_sub(1);
+                self.workflow_rows.revision(&now.workflow.id, last).await?
+            }
+            (Done::Created | Done::Updated | Done::Unchanged, before) => before,
+        };
+        Ok(before.is_some_and(|before| before.workflow.trigger.schedule().is_some()))
     }
 }
 
@@ -328,64 +415,9 @@ fn changed_in_between(id: &WorkflowId) -> Error {
     }
 }
 
-/// What is wrong with the accounts that a workflow's tasks name. `used` has those that there are, by the names
-/// in the workflow; `accounts` are all of them.
-fn account_problems(
-    workflow: &Workflow,
-    used: &BTreeMap<AccountName, Account>,
-    accounts: &[Account],
-) -> Vec<FieldProblem> {
-    let of_vendor = |vendor: Vendor| {
-        let names: Vec<String> = accounts
-            .iter()
-            .filter(|account| account.vendor == vendor)
-            .map(|account| format!("`{}`", account.name))
-            .collect();
-        if names.is_empty() {
-            format!("there is no {vendor} account yet: connect one first")
-        } else {
-            format!("the {vendor} accounts are {}", names.join(", "))
-        }
-    };
-    let problem = |index: usize, problem: String| FieldProblem {
-        path: format!("tasks[{index}].account"),
-        problem,
-    };
-    workflow
-        .tasks
-        .iter()
-        .enumerate()
-        .filter_map(|(index, task)| {
-            let needed = task.kind.vendor();
-            match used.get(&task.account) {
-                Some(account) if account.vendor == needed => None,
-                Some(account) => Some(problem(
-                    index,
-                    format!(
-                        "found the {} account `{}`, expected a {needed} account for {}; {}",
-                        account.vendor,
-                        task.account,
-                        task.kind,
-                        of_vendor(needed)
-                    ),
-                )),
-                None => Some(problem(
-                    index,
-                    format!(
-                        "found `{}`, which is no account; {}",
-                        task.account,
-                        of_vendor(needed)
-                    ),
-                )),
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{AccountKind, AccountState};
     use serde_json::json;
 
     fn sample(task: &str, account: &str) -> Workflow {
@@ -397,54 +429,6 @@ mod tests {
             ]
         }))
         .unwrap()
-    }
-
-    fn account(name: &str, vendor: Vendor) -> Account {
-        Account {
-            name: AccountName::parse(name).unwrap(),
-            vendor,
-            instance: "x".to_owned(),
-            kind: AccountKind::Bearer,
-            state: AccountState::Connected,
-            problem: None,
-            owner: None,
-            secret: "s".to_owned(),
-            updated_at: Timestamp::UNIX_EPOCH,
-            verified_at: None,
-            used_at: None,
-        }
-    }
-
-    #[test]
-    fn accounts_must_exist_and_belong_to_the_tasks_vendor() {
-        let zendesk = account("zd", Vendor::Zendesk);
-        let servicenow = account("sn", Vendor::ServiceNow);
-        let workflow = |name| sample("servicenow.create_record", name);
-        let texts = |workflow: &Workflow, accounts: &[Account]| -> Vec<String> {
-            let used = accounts
-                .iter()
-                .map(|account| (account.name.clone(), account.clone()))
-                .collect();
-            account_problems(workflow, &used, accounts)
-                .iter()
-                .map(ToString::to_string)
-                .collect()
-        };
-        let both = [zendesk.clone(), servicenow];
-        assert_eq!(texts(&workflow("sn"), &both), Vec::<String>::new());
-        assert_eq!(
-            texts(&workflow("zd"), &both),
-            [
-                "tasks[1].account: found the zendesk account `zd`, expected a servicenow account for servicenow.create_record; the servicenow accounts are `sn`"
-            ]
-        );
-        assert_eq!(
-            texts(&workflow("sn"), &[zendesk]),
-            [
-                "tasks[1].account: found `sn`, which is no account; there is no servicenow account yet: connect one first"
-            ]
-        );
-        assert_eq!(texts(&workflow("sn"), &[]).len(), 2);
     }
 
     #[test]

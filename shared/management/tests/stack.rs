@@ -15,11 +15,14 @@ use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use domain::{AccountName, Endpoint, EndpointName, Run, TaskRun, Workflow, WorkflowId, definition};
-use jiff::Timestamp;
+use domain::{
+    AccountName, CloudEvent, Endpoint, EndpointName, Run, RunId, RunState, TaskRun, Workflow,
+    WorkflowId, definition,
+};
+use jiff::{SignedDuration, Timestamp};
 use management::{
-    Done, Error, ErrorKind, Expected, Management, Names, RunFilter, SecretChange, SecretPresence,
-    samples,
+    Done, Error, ErrorKind, EventFilter, Expected, Management, Names, ReplayEvent, ReplayEvents,
+    RetryFailed, RunFilter, SecretChange, SecretPresence, WorkflowFilter, samples,
 };
 use serde_json::{Value, json};
 
@@ -46,7 +49,7 @@ impl Aws {
         let secret = secret.unwrap_or_default().to_owned();
         let is_write = !matches!(
             operation,
-            "GetItem" | "Query" | "Scan" | "DescribeSecret" | "GetSecretValue"
+            "GetItem" | "BatchGetItem" | "Query" | "Scan" | "DescribeSecret" | "GetSecretValue"
         );
         if is_write {
             self.writes.push((operation.to_owned(), body.clone()));
@@ -68,10 +71,28 @@ impl Aws {
                     .filter(|row| key.iter().all(|(name, value)| row[name] == *value))
                     .cloned()
                     .collect();
+                if body["IndexName"].is_string() {
+                    return Ok(of_index(items, body));
+                }
                 if body["ScanIndexForward"] == json!(false) {
                     items.reverse();
                 }
                 Ok(json!({ "Items": items }))
+            }
+            "BatchGetItem" => {
+                let (table, asked) = body["RequestItems"]
+                    .as_object()
+                    .unwrap()
+                    .iter()
+                    .next()
+                    .unwrap();
+                let keys = asked["Keys"].as_array().unwrap();
+                let rows = self.rows(table).iter();
+                let found: Vec<Value> = rows
+                    .filter(|row| keys.iter().any(|key| has(row, key.as_object().unwrap())))
+                    .cloned()
+                    .collect();
+                Ok(json!({ "Responses": { table: found }, "UnprocessedKeys": {} }))
             }
             "PutItem" => {
                 self.rows(&table).push(body["Item"].clone());
@@ -89,7 +110,12 @@ impl Aws {
                     json!({ "CancellationReasons": reasons }),
                 ))
             }
-            "TransactWriteItems" => Ok(json!({})),
+            "TransactWriteItems" => {
+                for write in body["TransactItems"].as_array().unwrap() {
+                    self.write(write);
+                }
+                Ok(json!({}))
+            }
             "DescribeSecret" => match self.secrets.get(&secret) {
                 Some(_) => Ok(json!({ "Name": secret })),
                 None => Err(missing),
@@ -115,6 +141,28 @@ impl Aws {
         }
     }
 
+    /// Stores what a transaction writes about runs and their events.
+    fn write(&mut self, write: &Value) {
+        let (put, update) = (&write["Put"], &write["Update"]);
+        if put["TableName"] == "runs_table" {
+            self.rows("runs_table").push(put["Item"].clone());
+        }
+        if update["TableName"] == "events_table" {
+            let key = update["Key"].as_object().unwrap();
+            let values = &update["ExpressionAttributeValues"];
+            for row in self
+                .rows("events_table")
+                .iter_mut()
+                .filter(|row| has(row, key))
+            {
+                row["opened"] = values[":next"].clone();
+                if values[":replays"].is_object() {
+                    row["replays"] = values[":replays"].clone();
+                }
+            }
+        }
+    }
+
     fn written(&self) -> Vec<&str> {
         let operations = self.writes.iter();
         operations
@@ -133,12 +181,58 @@ fn asked(body: &Value) -> (String, Value) {
         .as_object()
         .unwrap()
         .iter()
-        .find(|(placeholder, _)| *placeholder == ":pk" || *placeholder == ":value")
+        .find(|(placeholder, _)| *placeholder == ":pk" || *placeholder == ":group")
         .unwrap();
-    let name = body["ExpressionAttributeNames"]["#key"]
+    let name = body["ExpressionAttributeNames"]["#group"]
         .as_str()
         .unwrap_or("pk");
     (name.to_owned(), value.clone())
+}
+
+/// Rows of a group of an index, from one moment to another, behind a row, and not more than asked for.
+fn of_index(mut items: Vec<Value>, body: &Value) -> Value {
+    let name = body["ExpressionAttributeNames"]["#moment"]
+        .as_str()
+        .unwrap();
+    let values = &body["ExpressionAttributeValues"];
+    // Numbers have one width here, too.
+    let moment = |row: &Value| row[name].to_string();
+    items.retain(|row| {
+        let bounds = values[":first"].to_string()..=values[":last"].to_string();
+        bounds.contains(&moment(row))
+    });
+    items.sort_by_key(moment);
+    if body["ScanIndexForward"] == json!(false) {
+        items.reverse();
+    }
+    if let Some(start) = body["ExclusiveStartKey"].as_object() {
+        let place = items.iter().position(|row| has(row, start)).unwrap();
+        items.drain(..=place);
+    }
+    let limit = usize::try_from(body["Limit"].as_u64().unwrap()).unwrap();
+    let is_cut = items.len() > limit;
+    items.truncate(limit);
+    let mut answer = json!({ "Items": items });
+    if is_cut {
+        let last = items.last().unwrap().as_object().unwrap();
+        let names = [
+            "pk",
+            "sk",
+            "event",
+            "workflow",
+            "day",
+            "started_at",
+            "evaluated_at",
+        ];
+        let key = last
+            .iter()
+            .filter(|(field, _)| names.contains(&field.as_str()));
+        let key: serde_json::Map<String, Value> = key
+            .map(|(field, value)| (field.clone(), value.clone()))
+            .collect();
+        answer["LastEvaluatedKey"] = key.into();
+    }
+    answer
 }
 
 async fn serve(
@@ -181,7 +275,12 @@ impl Fixture {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(url)
             .build();
-        let variables = |name: &str| Some(name.to_lowercase());
+        let variables = |name: &str| {
+            Some(match name {
+                "RUN_RETENTION_DAYS" => "90".to_owned(),
+                other => other.to_lowercase(),
+            })
+        };
         let vendors = Vendors::from_vars(vendor_http::Client::new().unwrap(), |_| None).unwrap();
         let accounts = Accounts::new(
             &config,
@@ -229,6 +328,16 @@ impl Fixture {
             .push(row(&format!("revision#{id}"), &format!("{revision:010}")));
     }
 
+    /// A revision that does not count any more.
+    fn revision(&self, workflow: &Workflow, revision: u32) {
+        self.workflow(workflow, revision);
+        let id = workflow.id.as_str();
+        let current = json!({"pk": {"S": "workflow"}, "sk": {"S": id}});
+        let mut aws = self.aws();
+        let rows = aws.rows("workflows_table");
+        rows.retain(|row| !has(row, current.as_object().unwrap()));
+    }
+
     fn run(&self, run: &Run, tasks: &[TaskRun]) {
         let mut aws = self.aws();
         let started_at = format!("{:.3}", run.started_at);
@@ -244,6 +353,17 @@ impl Fixture {
                 "input": {"S": json!(task.input).to_string()},
             }));
         }
+    }
+
+    /// An event that was evaluated at a time, with what was decided.
+    fn event(&self, event: &CloudEvent, evaluated_at: Timestamp, decisions: &Value) {
+        let day = evaluated_at.to_string()[..10].to_owned();
+        self.aws().rows("events_table").push(json!({
+            "event": {"S": event.key()}, "document": {"S": json!(event).to_string()},
+            "decisions": {"S": decisions.to_string()},
+            "evaluated_at": {"N": evaluated_at.as_millisecond().to_string()},
+            "day": {"S": day}, "type": {"S": event.kind}, "source": {"S": event.source}, "started": {"N": "0"},
+        }));
     }
 
     async fn secret(&self, change: SecretChange) -> Result<bool, Error> {
@@ -424,6 +544,127 @@ async fn revisions_are_listed_newest_first_and_read_one_by_one() {
 }
 
 #[tokio::test]
+async fn earlier_revision_becomes_a_new_one_and_is_checked_like_any_other() {
+    let fixture = Fixture::new().await;
+    fixture.account("support", "zendesk");
+    let named = |name: &str, account: &str| Workflow {
+        name: name.to_owned(),
+        ..workflow(account)
+    };
+    fixture.revision(&named("First", "support"), 1);
+    fixture.revision(&named("Second", "gone"), 2);
+    fixture.workflow(&named("Third", "support"), 3);
+    let id = workflow("support").id;
+    let roll_back = |revision, expected| {
+        let management = &fixture.management;
+        management.roll_back_workflow(&id, revision, expected, fixture.now)
+    };
+    let back = roll_back(1, Expected::Revision(3)).await.unwrap();
+    assert_eq!((back.done, back.stored.revision), (Done::Updated, 4));
+    assert_eq!(back.stored.workflow, named("First", "support"));
+    // It is what counts already.
+    let same = roll_back(3, Expected::Any).await.unwrap();
+    assert_eq!((same.done, same.stored.revision), (Done::Unchanged, 3));
+
+    for (revision, expected, kind, words) in [
+        (2, Expected::Any, ErrorKind::Invalid, "`gone`"),
+        (1, Expected::Revision(2), ErrorKind::Stale, "at revision 3"),
+        (9, Expected::Any, ErrorKind::NotFound, "its newest is 3"),
+    ] {
+        let error = roll_back(revision, expected).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let nobody = WorkflowId::parse("nobody").unwrap();
+    let rolled = fixture
+        .management
+        .roll_back_workflow(&nobody, 1, Expected::Any, fixture.now);
+    assert!(matches!(
+        rolled.await.unwrap_err(),
+        Error::UnknownWorkflow(_)
+    ));
+}
+
+#[tokio::test]
+async fn revisions_are_compared_with_the_newest_or_with_each_other() {
+    let fixture = Fixture::new().await;
+    fixture.revision(&workflow("a"), 1);
+    fixture.revision(&workflow("b"), 2);
+    fixture.workflow(&workflow("a"), 3);
+    let id = workflow("a").id;
+    let change = |before: &str, after: &str| json!([{"path": "tasks.t.account", "before": before, "after": after}]);
+    for (from, to, compared, changes) in [
+        (1, Some(2), 2, change("a", "b")),
+        (2, None, 3, change("b", "a")),
+        (1, None, 3, json!([])),
+    ] {
+        let diff = fixture.management.diff_workflow(&id, from, to).await;
+        let diff = diff.unwrap();
+        check_schema(&diff);
+        assert_eq!((diff.from, diff.to), (from, compared));
+        assert_eq!(json!(diff.changes), changes);
+    }
+    let error = fixture.management.diff_workflow(&id, 1, Some(7)).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn only_the_workflows_that_are_asked_for_are_listed() {
+    let fixture = Fixture::new().await;
+    let owned = Workflow {
+        owner: Some("Care".to_owned()),
+        labels: [("team".to_owned(), "support".to_owned())].into(),
+        ..workflow("support")
+    };
+    fixture.workflow(&owned, 1);
+    for (filter, count) in [
+        (json!({}), 1),
+        (json!({"owner": "Care", "label": ["team=support"]}), 1),
+        (json!({"owner": "Sales"}), 0),
+        (json!({"label": ["team=sales"]}), 0),
+        (json!({"enabled": false}), 0),
+    ] {
+        let wanted: WorkflowFilter = serde_json::from_value(filter.clone()).unwrap();
+        let listed = fixture.management.workflows(&wanted).await.unwrap();
+        assert_eq!(listed.items.len(), count, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn warnings_are_told_and_refuse_nothing_while_an_unheard_endpoint_does() {
+    let fixture = Fixture::new().await;
+    fixture.account("support", "zendesk");
+    let with_trigger = |trigger: Value| {
+        let mut document = json!(workflow("support"));
+        document["trigger"] = trigger;
+        definition::workflow(&document).unwrap()
+    };
+    let looping = with_trigger(json!({"zendesk_event": {"event": "ticket.created"}}));
+    let applied = fixture
+        .management
+        .apply_workflow(&looping, Expected::Any, fixture.now)
+        .await
+        .unwrap();
+    assert_eq!(applied.done, Done::Created);
+    assert_eq!(applied.warnings.len(), 1);
+    check_schema(&applied);
+    let report = fixture.management.validate_workflow(&looping).await;
+    assert_eq!(report.unwrap().warnings, applied.warnings);
+
+    let unheard = with_trigger(json!({"json_event": {"endpoint": "survey"}}));
+    let refused = fixture
+        .management
+        .apply_workflow(&unheard, Expected::Any, fixture.now)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.fields()[0].path, "trigger.json_event.endpoint");
+    let survey = endpoint("json", "bearer");
+    fixture.management.put_endpoint(&survey).await.unwrap();
+    let report = fixture.management.validate_workflow(&unheard).await;
+    assert_eq!(report.unwrap().problems, Vec::new());
+}
+
+#[tokio::test]
 async fn replaced_secret_stays_valid_until_it_is_dropped() {
     let fixture = Fixture::new().await;
     let survey = endpoint("json", "bearer");
@@ -506,7 +747,10 @@ async fn retried_run_is_stored_before_its_tasks_are_requested() {
             "decisions": {"S": "[]"}, "evaluated_at": {"N": "0"},
         }));
         fixture.aws().refuses_events = refuses;
-        let retried = fixture.management.retry_run(&run.id, fixture.now).await;
+        let retried = fixture
+            .management
+            .retry_run(&run.id, None, fixture.now)
+            .await;
         assert_eq!(fixture.aws().written(), ["TransactWriteItems", "PutEvents"]);
         if refuses {
             let error = retried.unwrap_err();
@@ -533,7 +777,10 @@ async fn run_that_somebody_else_retried_is_left_to_them() {
         "decisions": {"S": "[]"}, "evaluated_at": {"N": "0"},
     }));
     fixture.aws().refuses_transactions = true;
-    let retried = fixture.management.retry_run(&run.id, fixture.now).await;
+    let retried = fixture
+        .management
+        .retry_run(&run.id, None, fixture.now)
+        .await;
     assert_eq!(retried.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(fixture.aws().written(), ["TransactWriteItems"]);
 }
@@ -579,18 +826,489 @@ async fn event_tells_the_traces_of_its_runs_and_why_a_workflow_was_not_asked() {
     }));
     let shown = fixture.management.event(&detail.key, None).await.unwrap();
     assert_eq!(shown, detail);
-    for (workflow, explained) in [("promoters", false), ("elsewhere", true)] {
+    for (workflow, words) in [
+        ("promoters", "condition did not hold"),
+        ("elsewhere", "there never was one"),
+    ] {
         let id = WorkflowId::parse(workflow).unwrap();
         let shown = fixture.management.event(&detail.key, Some(&id)).await;
-        assert_eq!(
-            shown.unwrap().explanation.is_some(),
-            explained,
-            "{workflow}"
-        );
+        let text = shown.unwrap().explanation.unwrap();
+        assert!(text.contains(words), "{workflow}: {text}");
     }
     let unknown = domain::EventKey::derive("/endpoints/a", "1", None);
     let error = fixture.management.event(&unknown, None).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+/// Runs of `follow-up` for events of their own, a minute apart.
+fn runs_of_a_day(count: i64) -> Vec<(Run, Vec<TaskRun>, CloudEvent)> {
+    (0..count)
+        .map(|number| {
+            let (mut run, mut tasks, mut event) = samples::failed_run();
+            event.id = number.to_string();
+            run.event = event.key();
+            run.id = RunId::derive(&run.event, &run.workflow);
+            run.started_at = samples::NOW - SignedDuration::from_mins(count - number);
+            for task in &mut tasks {
+                task.run = run.id.clone();
+            }
+            (run, tasks, event)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn list_goes_on_until_every_run_was_seen_once() {
+    let fixture = Fixture::new().await;
+    let all = runs_of_a_day(7);
+    for (run, tasks, _) in &all {
+        fixture.run(run, tasks);
+    }
+    let mut newest_first: Vec<RunId> = all.iter().map(|(run, ..)| run.id.clone()).collect();
+    newest_first.reverse();
+    for filter in [
+        json!({"limit": 3}),
+        json!({"limit": 3, "workflow": "follow-up"}),
+        json!({"limit": 3, "state": "failed"}),
+        json!({"limit": 3, "workflow": "follow-up", "day": "2026-11-21", "state": "failed"}),
+    ] {
+        let mut wanted: RunFilter = serde_json::from_value(filter.clone()).unwrap();
+        let mut seen = Vec::new();
+        let mut pages = 0;
+        loop {
+            let page = fixture.management.runs(&wanted, fixture.now).await.unwrap();
+            seen.extend(page.items.into_iter().map(|run| run.id));
+            pages += 1;
+            wanted.cursor = page.next;
+            // What crosses the wire means the same.
+            let wire = json!(wanted);
+            wanted = serde_json::from_value(wire).unwrap();
+            if wanted.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, newest_first, "{filter}");
+        assert!(pages >= 3, "{filter}: {pages}");
+    }
+}
+
+#[tokio::test]
+async fn failed_runs_of_a_period_are_tried_again_page_by_page() {
+    let fixture = Fixture::new().await;
+    let all = runs_of_a_day(60);
+    for (index, (run, tasks, event)) in all.iter().enumerate() {
+        let mut run = run.clone();
+        // The second half of them has succeeded, and the event of the first one has expired.
+        if index >= 30 {
+            run.state = RunState::Succeeded;
+        }
+        fixture.run(&run, tasks);
+        if index > 0 {
+            fixture.event(event, run.started_at, &json!([]));
+        }
+    }
+    for dry_run in [true, false] {
+        let mut request: RetryFailed = serde_json::from_value(json!({
+            "since": "2026-11-21T00:00:00Z", "until": "2026-11-22T00:00:00Z", "dry_run": dry_run
+        }))
+        .unwrap();
+        let mut pages = Vec::new();
+        loop {
+            let page = fixture.management.retry_failed(&request, fixture.now).await;
+            let page = page.unwrap();
+            request.cursor.clone_from(&page.next);
+            pages.push(page);
+            if request.cursor.is_none() {
+                break;
+            }
+        }
+        let looked_at: u32 = pages.iter().map(|page| page.looked_at).sum();
+        let retried: Vec<RunId> = pages.iter().flat_map(|page| page.retried.clone()).collect();
+        let expected: Vec<RunId> = all[1..30].iter().map(|(run, ..)| run.id.clone()).collect();
+        assert_eq!((looked_at, retried), (60, expected));
+        let not_retried: Vec<&str> = pages
+            .iter()
+            .flat_map(|page| &page.not_retried)
+            .map(|left| left.reason.as_str())
+            .collect();
+        assert_eq!(not_retried.len(), 1);
+        assert!(not_retried[0].contains("expired"), "{not_retried:?}");
+        assert!(pages.len() >= 2, "25 runs a call");
+        let writes = fixture.aws().writes.len();
+        assert_eq!(writes, if dry_run { 0 } else { 2 * 29 });
+    }
+}
+
+#[tokio::test]
+async fn period_that_ends_before_it_begins_is_refused() {
+    let fixture = Fixture::new().await;
+    let request: RetryFailed = serde_json::from_value(json!({
+        "since": "2026-11-22T00:00:00Z", "until": "2026-11-21T00:00:00Z"
+    }))
+    .unwrap();
+    let error = fixture.management.retry_failed(&request, fixture.now).await;
+    assert_eq!(error.unwrap_err().fields()[0].path, "until");
+}
+
+fn replay(document: Value) -> ReplayEvent {
+    let mut request = json!({"workflow": "follow-up", "replay_id": "r1"});
+    let fields = request.as_object_mut().unwrap();
+    fields.extend(document.as_object().unwrap().clone());
+    serde_json::from_value(request).unwrap()
+}
+
+/// A workflow that listens to the event of [`samples::failed_run`].
+fn listening() -> Workflow {
+    definition::workflow(&json!({
+        "id": "follow-up", "name": "Follow up", "trigger": {"event": {"type": "response.completed"}},
+        "tasks": [{"id": "ticket", "kind": "zendesk.create_ticket", "account": "support", "input": {"comment": "x"}}]
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn first_replay_begins_the_run_that_a_delivery_would_have_and_a_repeated_one_repeats_its_message()
+ {
+    let fixture = Fixture::new().await;
+    let (_, _, event) = samples::failed_run();
+    fixture.workflow(&listening(), 2);
+    fixture.event(&event, fixture.now, &json!([]));
+    let first = RunId::derive(&event.key(), &listening().id);
+    let key = event.key();
+    for (refuses, outcome, written) in [
+        // State first, message second.
+        (true, None, vec!["TransactWriteItems", "PutEvents"]),
+        (
+            false,
+            Some(json!({"outcome": "repeated", "run": first})),
+            vec!["PutEvents"],
+        ),
+    ] {
+        fixture.aws().refuses_events = refuses;
+        fixture.aws().writes.clear();
+        let replayed = fixture
+            .management
+            .replay_event(&key, &replay(json!({})), fixture.now)
+            .await;
+        assert_eq!(fixture.aws().written(), written);
+        match outcome {
+            None => assert_eq!(replayed.unwrap_err().kind(), ErrorKind::Unavailable),
+            Some(outcome) => assert_eq!(json!(replayed.unwrap().outcome), outcome),
+        }
+        let detail = fixture.aws().writes.last().unwrap().1["Entries"][0]["Detail"].clone();
+        assert!(
+            detail.as_str().unwrap().contains(first.as_str()),
+            "{detail}"
+        );
+    }
+    // It is noted on the event, which shows it.
+    let shown = fixture.management.event(&key, None).await.unwrap();
+    assert_eq!(shown.replays.len(), 1);
+    assert_eq!(
+        (&shown.replays[0].run, shown.replays[0].state),
+        (&first, Some(RunState::Running))
+    );
+    // Another one would have the same keys while that one goes on; with new ones it runs.
+    let other = replay(json!({"replay_id": "r2"}));
+    let refused = fixture
+        .management
+        .replay_event(&key, &other, fixture.now)
+        .await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains(first.as_str()), "{error}");
+    let other = replay(json!({"replay_id": "r2", "new_keys": true}));
+    let replayed = fixture
+        .management
+        .replay_event(&key, &other, fixture.now)
+        .await;
+    let outcome = json!(replayed.unwrap().outcome);
+    assert_eq!(
+        (&outcome["outcome"], &outcome["first"]),
+        (&json!("started"), &json!(false))
+    );
+    assert_ne!(outcome["run"], json!(first));
+}
+
+#[tokio::test]
+async fn whoever_replays_at_the_same_moment_is_told_to_look_again() {
+    let fixture = Fixture::new().await;
+    let (_, _, event) = samples::failed_run();
+    fixture.workflow(&listening(), 2);
+    fixture.event(&event, fixture.now, &json!([]));
+    fixture.aws().refuses_transactions = true;
+    let replayed = fixture
+        .management
+        .replay_event(&event.key(), &replay(json!({})), fixture.now)
+        .await;
+    assert_eq!(replayed.unwrap_err().kind(), ErrorKind::Conflict);
+    let written = fixture.aws().written().len();
+    assert_eq!(
+        written, 4,
+        "it read the event again each time, and told nobody"
+    );
+}
+
+#[tokio::test]
+async fn replay_is_written_on_condition_that_nobody_opened_a_run_of_the_event_since() {
+    let (run, mut tasks, event) = samples::failed_run();
+    tasks.truncate(1);
+    let started =
+        json!([{"workflow": run.workflow, "revision": 1, "outcome": "started", "run": run.id}]);
+    let fixture = Fixture::new().await;
+    fixture.workflow(&listening(), 2);
+    fixture.run(&run, &tasks);
+    fixture.event(&event, fixture.now, &started);
+    let conditions = || -> Vec<String> {
+        let aws = fixture.aws();
+        let transactions = aws
+            .writes
+            .iter()
+            .filter(|(name, _)| name == "TransactWriteItems");
+        transactions
+            .map(|(_, body)| {
+                let items = body["TransactItems"].as_array().unwrap();
+                let note = items
+                    .iter()
+                    .find(|item| item["Update"]["TableName"] == "events_table");
+                note.unwrap()["Update"]["ConditionExpression"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    };
+    let replayed = fixture
+        .management
+        .replay_event(
+            &event.key(),
+            &replay(json!({"new_keys": true})),
+            fixture.now,
+        )
+        .await;
+    replayed.unwrap();
+    let retried = fixture
+        .management
+        .retry_run(&run.id, None, fixture.now)
+        .await;
+    retried.unwrap();
+    assert_eq!(
+        conditions(),
+        [
+            "attribute_exists(#event) AND attribute_not_exists(opened)",
+            "attribute_exists(#event) AND opened = :seen"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn run_is_not_tried_again_while_a_replay_that_has_its_keys_goes_on() {
+    let (run, tasks, event) = samples::failed_run();
+    let started =
+        json!([{"workflow": run.workflow, "revision": 1, "outcome": "started", "run": run.id}]);
+    let fixture = Fixture::new().await;
+    fixture.workflow(&listening(), 2);
+    fixture.run(&run, &tasks);
+    fixture.event(&event, fixture.now, &started);
+    let replayed = fixture
+        .management
+        .replay_event(&event.key(), &replay(json!({})), fixture.now)
+        .await;
+    assert_eq!(json!(replayed.unwrap().outcome)["first"], json!(false));
+    let retried = fixture
+        .management
+        .retry_run(&run.id, None, fixture.now)
+        .await;
+    let error = retried.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("goes on"), "{error}");
+}
+
+#[tokio::test]
+async fn workflow_that_is_off_or_unknown_replays_nothing() {
+    let fixture = Fixture::new().await;
+    let (_, _, event) = samples::failed_run();
+    fixture.event(&event, fixture.now, &json!([]));
+    let ask = |more: Value| {
+        let management = &fixture.management;
+        let (request, key) = (replay(more), event.key());
+        async move { management.replay_event(&key, &request, samples::NOW).await }
+    };
+    let error = ask(json!({})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let off = Workflow {
+        enabled: false,
+        ..listening()
+    };
+    fixture.workflow(&off, 1);
+    let error = ask(json!({})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("switch it on"), "{error}");
+    let replayed = ask(json!({"regardless": true})).await.unwrap();
+    assert_eq!(json!(replayed.outcome)["outcome"], "started");
+}
+
+#[tokio::test]
+async fn events_of_a_period_are_replayed_once_however_often_it_is_broken_off() {
+    let fixture = Fixture::new().await;
+    fixture.workflow(&listening(), 2);
+    let all = runs_of_a_day(60);
+    for (index, (run, tasks, event)) in all.iter().enumerate() {
+        let mut event = event.clone();
+        let mut decisions = json!([]);
+        // Every tenth has a run, every seventh is of another type.
+        if index % 10 == 0 {
+            fixture.run(run, tasks);
+            decisions = json!([{"workflow": run.workflow, "revision": 1, "outcome": "started", "run": run.id}]);
+        } else if index % 7 == 0 {
+            event.kind = "other".to_owned();
+        }
+        fixture.event(&event, run.started_at, &decisions);
+    }
+    let others = (0..60)
+        .filter(|index| index % 10 != 0 && index % 7 == 0)
+        .count();
+    let request = |cursor: Option<management::Cursor>| -> ReplayEvents {
+        serde_json::from_value(json!({
+            "since": "2026-11-21T00:00:00Z", "until": "2026-11-22T00:00:00Z", "workflow": "follow-up",
+            "replay_id": "r1", "missing": true, "cursor": cursor
+        }))
+        .unwrap()
+    };
+    // Broken off after the first page.
+    let page = fixture
+        .management
+        .replay_events(&request(None), fixture.now)
+        .await
+        .unwrap();
+    assert!(page.next.is_some());
+    let mut started = page.started.len();
+    for round in 0..2 {
+        let mut cursor = None;
+        let mut sums = [0; 4];
+        loop {
+            let page = fixture
+                .management
+                .replay_events(&request(cursor), fixture.now)
+                .await
+                .unwrap();
+            assert_eq!(page.refused, []);
+            started += page.started.len();
+            for (sum, more) in sums.iter_mut().zip([
+                page.looked_at,
+                page.repeated,
+                page.has_run,
+                page.not_listening,
+            ]) {
+                *sum += usize::try_from(more).unwrap();
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let [looked_at, repeated, has_run, not_listening] = sums;
+        assert_eq!((looked_at, has_run, not_listening), (60, 6, others));
+        if round == 1 {
+            assert_eq!(repeated, 54 - others);
+        }
+    }
+    assert_eq!(started, 54 - others);
+    let heads = fixture
+        .aws()
+        .rows("runs_table")
+        .iter()
+        .filter(|row| row["sk"]["S"] == "run")
+        .count();
+    assert_eq!(heads, 60 - others);
+}
+
+#[tokio::test]
+async fn every_event_of_a_period_regardless_needs_a_type() {
+    let fixture = Fixture::new().await;
+    fixture.workflow(&listening(), 2);
+    let request: ReplayEvents = serde_json::from_value(json!({
+        "since": "2026-11-21T00:00:00Z", "until": "2026-11-22T00:00:00Z", "workflow": "follow-up",
+        "replay_id": "r1", "regardless": true
+    }))
+    .unwrap();
+    let error = fixture
+        .management
+        .replay_events(&request, fixture.now)
+        .await;
+    assert_eq!(error.unwrap_err().fields()[0].path, "type");
+}
+
+#[tokio::test]
+async fn events_are_listed_newest_first_and_only_those_that_are_wanted() {
+    let fixture = Fixture::new().await;
+    let all = runs_of_a_day(5);
+    for (index, (run, _, event)) in all.iter().enumerate() {
+        let mut event = event.clone();
+        if index == 2 {
+            event.kind = "other".to_owned();
+        }
+        fixture.event(&event, run.started_at, &json!([]));
+    }
+    for (filter, expected, is_cut) in [
+        (json!({}), vec![4, 3, 2, 1, 0], false),
+        (json!({"limit": 2}), vec![4, 3], true),
+        (json!({"type": "other"}), vec![2], false),
+        (
+            json!({"since": "2026-11-21T12:27:00Z"}),
+            vec![4, 3, 2],
+            false,
+        ),
+        (json!({"until": "2026-11-21T12:26:00Z"}), vec![0], false),
+        (
+            json!({"since": "2026-11-10T00:00:00Z", "until": "2026-11-11T00:00:00Z"}),
+            vec![],
+            false,
+        ),
+    ] {
+        let wanted: EventFilter = serde_json::from_value(filter.clone()).unwrap();
+        let page = fixture
+            .management
+            .events(&wanted, fixture.now)
+            .await
+            .unwrap();
+        let keys: Vec<_> = page.items.iter().map(|entry| entry.key.clone()).collect();
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|index: usize| all[index].2.key())
+            .collect();
+        assert_eq!(keys, expected, "{filter}");
+        assert_eq!(page.next.is_some(), is_cut, "{filter}");
+        check_schema(&page);
+    }
+}
+
+#[tokio::test]
+async fn event_that_announces_a_response_tells_where_its_answers_are() {
+    let fixture = Fixture::new().await;
+    let (_, _, mut event) = samples::failed_run();
+    event.kind = "qualtrics.response.notified".to_owned();
+    event.id = "notified.R_1".to_owned();
+    fixture.event(&event, fixture.now, &json!([]));
+    let other = |id: &str| CloudEvent {
+        id: id.to_owned(),
+        kind: "qualtrics.response.completed".to_owned(),
+        ..event.clone()
+    };
+    for (arrived, expected) in [
+        (None, "pending"),
+        (Some("failed.R_1"), "failed"),
+        (Some("R_1"), "fetched"),
+    ] {
+        if let Some(id) = arrived {
+            fixture.event(&other(id), fixture.now, &json!([]));
+        }
+        let shown = fixture.management.event(&event.key(), None).await.unwrap();
+        let answers = json!(shown.answers);
+        assert_eq!(answers["state"], expected);
+        assert_eq!(answers["event"], json!(other("R_1").key()));
+        check_schema(&shown);
+    }
 }
 
 /// What is answered, with the schema that the API tells of it.
@@ -623,7 +1341,13 @@ async fn answers_are_what_their_schemas_say() {
             .await
             .unwrap(),
     );
-    check_schema(&fixture.management.workflows().await.unwrap());
+    check_schema(
+        &fixture
+            .management
+            .workflows(&management::WorkflowFilter::default())
+            .await
+            .unwrap(),
+    );
     check_schema(&fixture.management.run(&run.id).await.unwrap());
     check_schema(&samples::evaluated_event().0);
     let unknown = fixture.management.account(&account("nobody")).await;

@@ -1,11 +1,12 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use domain::{Run, TaskRun};
+use domain::decision::EventRecord;
+use domain::{Run, TaskRun, TaskState};
 
 use crate::Error;
-use crate::events::{self, EventRecord};
+use crate::events::{self, Replayed, StoredEvent};
 use crate::item::Item;
-use crate::runs::{Written, put_new, run_row, task_row, transact};
+use crate::runs::{Runs, Written, put_new, run_row, task_row, transact};
 
 /// A transaction holds 100 items and 4 MB; some room is left for names and conditions.
 ///
@@ -115,6 +116,76 @@ impl Intake {
     async fn put_ahead(&self, writes: Vec<TransactWriteItem>) -> Result<(), Error> {
         let _written_now: Written = transact(&self.client, OPERATION, writes).await?;
         Ok(())
+    }
+}
+
+/// How runs begin or go on once more because somebody says so, over both tables. Whoever says so has read the event
+/// before the event's runs; when somebody else was faster in between, nothing is changed.
+#[derive(Debug, Clone)]
+pub struct Reruns {
+    runs: Runs,
+    events_table: String,
+    run_days: u32,
+}
+
+impl Reruns {
+    /// The tables of these names. Runs expire after so many days.
+    pub fn new(client: Client, runs_table: String, events_table: String, run_days: u32) -> Self {
+        Self {
+            runs: Runs::new(client, runs_table),
+            events_table,
+            run_days,
+        }
+    }
+
+    /// Stores a new run for an event that was evaluated before, and notes it on the event.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is there already, the event has expired, or somebody else was faster: read the event again.
+    pub async fn begin(
+        &self,
+        seen: &StoredEvent,
+        replayed: Replayed,
+        run: &Run,
+        tasks: &[TaskRun],
+    ) -> Result<(), Error> {
+        const OPERATION: &str = "storing a replay";
+        let mut writes = self.runs.begun(OPERATION, run, tasks, self.run_days)?;
+        let mut replays = seen.replays.clone();
+        replays.push(replayed);
+        let note = events::note(OPERATION, &self.events_table, seen, Some(&replays))?;
+        writes.push(note);
+        self.write(OPERATION, writes).await
+    }
+
+    /// Stores a failed run that is tried again: its state, and its tasks, each with the state that it had. `seen` is
+    /// `None` when the run's event has expired.
+    ///
+    /// # Errors
+    /// `Conflict` when the run is not failed any more, or somebody else was faster.
+    pub async fn reopen(
+        &self,
+        seen: Option<&StoredEvent>,
+        run: &Run,
+        changed: &[(&TaskRun, TaskState)],
+    ) -> Result<(), Error> {
+        const OPERATION: &str = "reopening a run";
+        let mut writes = self.runs.reopened(OPERATION, run, changed)?;
+        if let Some(seen) = seen {
+            writes.push(events::note(OPERATION, &self.events_table, seen, None)?);
+        }
+        self.write(OPERATION, writes).await
+    }
+
+    async fn write(
+        &self,
+        operation: &'static str,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<(), Error> {
+        match self.runs.transact(operation, writes).await? {
+            Written::All => Ok(()),
+            Written::Nothing { .. } => Err(Error::Conflict { operation }),
+        }
     }
 }
 

@@ -10,6 +10,8 @@ mod error;
 mod events;
 mod intake;
 mod item;
+mod limits;
+mod period;
 mod runs;
 mod tokens;
 mod workflows;
@@ -17,9 +19,14 @@ mod workflows;
 pub use accounts::{Accounts, Lease, Renamed};
 pub use connects::{Authorization, Connects, Invitation, Taken};
 pub use documents::{Document, Documents, Endpoints, Operations};
+pub use domain::decision::{Decision, EventRecord, Outcome};
 pub use error::Error;
-pub use events::{Decision, EventRecord, Events, Outcome};
-pub use intake::{Begun, Intake};
+pub use events::{
+    EventEntry, Events, LISTED_CHARACTERS, MOST_REPLAYS, Replayed, StoredEvent, listed,
+};
+pub use intake::{Begun, Intake, Reruns};
+pub use limits::{Limits, Permit};
+pub use period::{Order, Page, Period, Place};
 pub use runs::{AttemptEnd, Claim, Runs};
 pub use tokens::{TokenRow, Tokens};
 pub use workflows::{Applied, Listening, StoredWorkflow, Unreadable, Workflows};

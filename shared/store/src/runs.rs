@@ -8,11 +8,11 @@ use aws_sdk_dynamodb::types::{
 use domain::run::Attempt;
 use domain::{Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId};
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::Error;
 use crate::item::{Item, Reader, expiry, json, number, sortable_time, text, time};
+use crate::period::{Groups, Index, Order, Page, Period, Place};
 
 /// The attempts of a task that are kept; the oldest go first.
 const MOST_ATTEMPTS: usize = 40;
@@ -105,59 +105,63 @@ impl Runs {
         Ok(run.map(|run| (run, tasks)))
     }
 
-    /// The newest runs of a workflow, newest first.
+    /// A run without its tasks, as it is now (a consistent read).
     ///
     /// # Errors
     /// Retry, but for a corrupt row.
-    pub async fn of_workflow(
-        &self,
-        workflow: &WorkflowId,
-        limit: usize,
-    ) -> Result<Vec<Run>, Error> {
-        self.newest("by_workflow", "workflow", workflow.as_str(), limit)
-            .await
-    }
-
-    /// The newest runs that began on this day (UTC), newest first.
-    ///
-    /// # Errors
-    /// Retry, but for a corrupt row.
-    pub async fn of_day(&self, day: Date, limit: usize) -> Result<Vec<Run>, Error> {
-        self.newest("by_day", "day", &day.to_string(), limit).await
-    }
-
-    async fn newest(
-        &self,
-        index: &str,
-        key: &str,
-        value: &str,
-        limit: usize,
-    ) -> Result<Vec<Run>, Error> {
-        const OPERATION: &str = "listing runs";
-        let items = self
+    pub async fn head(&self, id: &RunId) -> Result<Option<Run>, Error> {
+        const OPERATION: &str = "reading a run";
+        let answer = self
             .client
-            .query()
+            .get_item()
             .table_name(&self.table)
-            .index_name(index)
-            .key_condition_expression("#key = :value")
-            .expression_attribute_names("#key", key)
-            .expression_attribute_values(":value", text(value))
-            .scan_index_forward(false)
-            .into_paginator()
-            .items()
-            .send();
-        let mut items = items;
-        let mut runs = Vec::new();
-        while runs.len() < limit {
-            let Some(item) = items.next().await else {
-                break;
-            };
-            runs.push(read_run(
-                OPERATION,
-                &item.map_err(Error::unavailable(OPERATION))?,
-            )?);
-        }
-        Ok(runs)
+            .key("pk", text(id.as_str()))
+            .key("sk", text(RUN))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(Error::unavailable(OPERATION))?;
+        let item = answer.item;
+        item.map(|item| read_run(OPERATION, &item)).transpose()
+    }
+
+    /// The runs that began in a period, some at a time: those of a workflow, or all. A run is listed a moment after it
+    /// was stored.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn of_period(
+        &self,
+        workflow: Option<&WorkflowId>,
+        period: Period,
+        order: Order,
+        after: Option<&Place>,
+        limit: usize,
+    ) -> Result<Page<Run>, Error> {
+        const OPERATION: &str = "listing runs";
+        let by_day = Index {
+            operation: OPERATION,
+            table: &self.table,
+            name: "by_day",
+            group: "day",
+            moment: "started_at",
+            moment_is_text: true,
+            id: "pk",
+            rest_of_key: Some(("sk", RUN)),
+        };
+        let (index, groups) = match workflow {
+            None => (by_day, Groups::Days),
+            Some(workflow) => (
+                Index {
+                    name: "by_workflow",
+                    group: "workflow",
+                    ..by_day
+                },
+                Groups::One(workflow.to_string()),
+            ),
+        };
+        let page = index.page(&self.client, &groups, period, order, after, limit);
+        page.await?.try_map(|item| read_run(OPERATION, &item))
     }
 
     /// Takes a task for one attempt, if nobody has it and it is due. The claim holds until `lease_until`;
@@ -356,12 +360,13 @@ impl Runs {
         }
     }
 
-    /// Stores a failed run that is tried again: its state, and its tasks, each with the state that it had.
-    ///
-    /// # Errors
-    /// `Conflict` when the run is not failed any more: somebody else was faster.
-    pub async fn reopen(&self, run: &Run, changed: &[(&TaskRun, TaskState)]) -> Result<(), Error> {
-        const OPERATION: &str = "reopening a run";
+    /// What stores a failed run that is tried again: its state, and its tasks, each with the state that it had.
+    pub(crate) fn reopened(
+        &self,
+        operation: &'static str,
+        run: &Run,
+        changed: &[(&TaskRun, TaskState)],
+    ) -> Result<Vec<TransactWriteItem>, Error> {
         let mut writes = vec![
             self.update_run(
                 Update::builder()
@@ -372,15 +377,35 @@ impl Runs {
             )?,
         ];
         for (task, before) in changed {
-            writes.push(self.move_task(OPERATION, task, *before)?);
+            writes.push(self.move_task(operation, task, *before)?);
         }
-        if transact(&self.client, OPERATION, writes).await? == Written::All {
-            Ok(())
-        } else {
-            Err(Error::Conflict {
-                operation: OPERATION,
-            })
+        Ok(writes)
+    }
+
+    /// What stores a new run.
+    pub(crate) fn begun(
+        &self,
+        operation: &'static str,
+        run: &Run,
+        tasks: &[TaskRun],
+        retention_days: u32,
+    ) -> Result<Vec<TransactWriteItem>, Error> {
+        let mut rows = vec![run_row(operation, run, retention_days)?];
+        for task in tasks {
+            rows.push(task_row(operation, run, task, retention_days)?);
         }
+        rows.into_iter()
+            .map(|row| put_new(&self.table, "pk", row))
+            .collect()
+    }
+
+    /// Writes all or nothing.
+    pub(crate) async fn transact(
+        &self,
+        operation: &'static str,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Written, Error> {
+        transact(&self.client, operation, writes).await
     }
 
     fn update_run(
@@ -420,13 +445,15 @@ impl Runs {
             .expression_attribute_names("#input", "input")
             .expression_attribute_values(":before", state(before))
             .expression_attribute_values(":state", state(task.state))
-            .expression_attribute_values(":look_first", AttributeValue::Bool(task.look_first));
+            .expression_attribute_values(":look_first", AttributeValue::Bool(task.look_first))
+            .expression_attribute_values(":unwanted", AttributeValue::Bool(task.unwanted));
         update =
             update.expression_attribute_values(":attempts_before", number(task.attempts_before));
         let mut set = vec![
             "#state = :state",
             "look_first = :look_first",
             "attempts_before = :attempts_before",
+            "unwanted = :unwanted",
         ];
         let mut remove = vec!["next_attempt_at"];
         match &task.input {
@@ -443,6 +470,14 @@ impl Runs {
                 set.push("reason = :reason");
             }
             None => remove.push("reason"),
+        }
+        match &task.trace {
+            Some(trace) => {
+                update =
+                    update.expression_attribute_values(":trace", json(operation, "trace", trace)?);
+                set.push("trace = :trace");
+            }
+            None => remove.push("trace"),
         }
         if task.first_attempt_at.is_none() {
             remove.push("first_attempt_at");
@@ -485,17 +520,21 @@ pub(crate) async fn transact(
     let Err(error) = sent else {
         return Ok(Written::All);
     };
-    let refused: Vec<bool> = match error.as_service_error() {
+    let reasons: Vec<&str> = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
             .cancellation_reasons()
             .iter()
-            .map(|reason| reason.code() == Some("ConditionalCheckFailed"))
+            .map(|reason| reason.code().unwrap_or_default())
             .collect(),
         Some(_) | None => Vec::new(),
     };
-    if refused.contains(&true) {
-        let first_refused = refused.first() == Some(&true);
+    if reasons.contains(&"ConditionalCheckFailed") {
+        let first_refused = reasons.first() == Some(&"ConditionalCheckFailed");
         return Ok(Written::Nothing { first_refused });
+    }
+    // Another transaction was at one of the rows at this very moment.
+    if reasons.contains(&"TransactionConflict") {
+        return Err(Error::Conflict { operation });
     }
     Err(Error::unavailable(operation)(error))
 }
@@ -547,6 +586,8 @@ pub(crate) fn task_row(
     // The input has its own attribute, and the two together must stay below a row's limit.
     let document = TaskRun {
         input: None,
+        trace: None,
+        unwanted: false,
         ..task.clone()
     };
     let mut row = Item::from([
@@ -565,6 +606,19 @@ pub(crate) fn task_row(
     if let Some(reason) = &task.reason {
         row.insert("reason".to_owned(), text(reason));
     }
+    if let Some(trace) = &task.trace {
+        row.insert("trace".to_owned(), json(operation, "trace", trace)?);
+    }
+    if task.unwanted {
+        row.insert("unwanted".to_owned(), AttributeValue::Bool(true));
+    }
+    // A new task knows of earlier attempts when an earlier run made them.
+    if task.look_first {
+        row.insert("look_first".to_owned(), AttributeValue::Bool(true));
+    }
+    if let Some(at) = task.first_ever_at {
+        row.insert("first_ever_at".to_owned(), time(at));
+    }
     Ok(row)
 }
 
@@ -578,7 +632,7 @@ fn state(state: TaskState) -> AttributeValue {
     text(state.as_str())
 }
 
-fn incomplete(error: &aws_sdk_dynamodb::error::BuildError) -> Error {
+pub(crate) fn incomplete(error: &aws_sdk_dynamodb::error::BuildError) -> Error {
     Error::Corrupt {
         operation: "building a transaction",
         what: "write",
@@ -625,6 +679,8 @@ fn read_task(operation: &'static str, item: &Item) -> Result<TaskRun, Error> {
     task.link = reader.text("link")?.map(str::to_owned);
     task.warnings = reader.json("warnings")?.unwrap_or_default();
     task.reason = reader.text("reason")?.map(str::to_owned);
+    task.trace = reader.json("trace")?;
+    task.unwanted = reader.flag("unwanted");
     task.attempts = reader.json_list("attempts")?;
     Ok(task)
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
-use domain::workflow::Listener;
+use domain::trigger::Listener;
 use domain::{Workflow, WorkflowId};
 use jiff::Timestamp;
 
@@ -28,6 +28,28 @@ pub struct Listening {
     pub workflows: Vec<StoredWorkflow>,
     /// Those whose row cannot be read, as when a newer command line applied what this version does not know.
     pub unreadable: Vec<Unreadable>,
+}
+
+impl Listening {
+    /// One entry a workflow, however many rows it has.
+    fn read(operation: &'static str, found: &[Item]) -> Result<Self, Error> {
+        let mut listening = Self::default();
+        for item in found {
+            match read(operation, item) {
+                Ok(stored) => listening.workflows.push(stored),
+                Err(error) => listening
+                    .unreadable
+                    .push(unreadable(operation, item, &error)?),
+            }
+        }
+        listening
+            .workflows
+            .sort_by(|a, b| a.workflow.id.cmp(&b.workflow.id));
+        listening
+            .workflows
+            .dedup_by(|a, b| a.workflow.id == b.workflow.id);
+        Ok(listening)
+    }
 }
 
 /// A workflow whose row cannot be read.
@@ -102,32 +124,27 @@ impl Workflows {
                 all
             }
         };
-        let mut listening = Listening::default();
-        for item in &found {
-            match read(OPERATION, item) {
-                Ok(stored) => listening.workflows.push(stored),
-                Err(error) => listening
-                    .unreadable
-                    .push(unreadable(OPERATION, item, &error)?),
-            }
-        }
+        let mut listening = Listening::read(OPERATION, &found)?;
         // `#` may be part of a subject, so the prefix alone proves nothing.
         listening.workflows.retain(|stored| {
-            stored.workflow.listeners().iter().any(|listener| {
-                listener.kind == kind
-                    && listener
-                        .subject
-                        .as_deref()
-                        .is_none_or(|own| Some(own) == subject)
-            })
+            let listeners = stored.workflow.listeners();
+            listeners
+                .iter()
+                .any(|listener| listener.hears(kind, subject))
         });
-        listening
-            .workflows
-            .sort_by(|a, b| a.workflow.id.cmp(&b.workflow.id));
-        listening
-            .workflows
-            .dedup_by(|a, b| a.workflow.id == b.workflow.id);
         Ok(listening)
+    }
+
+    /// Every workflow that listens to events of this type, whatever their subject, by id. Costs one query.
+    ///
+    /// # Errors
+    /// Retry. A row that cannot be read is no error.
+    pub async fn all_listening(&self, kind: &str) -> Result<Listening, Error> {
+        const OPERATION: &str = "finding all workflows that listen";
+        let found = self
+            .query(OPERATION, listener_partition(kind), None)
+            .await?;
+        Listening::read(OPERATION, &found)
     }
 
     /// One workflow as it is now.
@@ -333,7 +350,11 @@ impl Workflows {
         }
     }
 
-    async fn last_revision(&self, id: &WorkflowId) -> Result<u32, Error> {
+    /// The number of a workflow's last revision, also after it was deleted; 0 when it never had one.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn last_revision(&self, id: &WorkflowId) -> Result<u32, Error> {
         const OPERATION: &str = "reading the last revision of a workflow";
         let answer = self
             .client

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// No I/O, no clock, no randomness.
 const PURE: [&str; 4] = ["domain", "retry", "rules", "webhook-signature"];
 /// Speak a vendor's language and know nothing of workflows.
-const VENDORS: [&str; 4] = ["oauth", "servicenow", "vendor-http", "zendesk"];
+const VENDORS: [&str; 5] = ["oauth", "qualtrics", "servicenow", "vendor-http", "zendesk"];
 const EFFECTS: [&str; 6] = [
     "tokio",
     "reqwest",

@@ -61,6 +61,11 @@ impl Control {
         self.instance("zendesk", subdomain)
     }
 
+    /// The Qualtrics data centre of this name, whether it exists or not.
+    pub fn qualtrics(&self, datacenter: &str) -> InstanceControl {
+        self.instance("qualtrics", datacenter)
+    }
+
     fn instance(&self, vendor: &str, name: &str) -> InstanceControl {
         InstanceControl {
             vendor_url: format!("{}/{vendor}/{name}", self.base_url),
@@ -90,7 +95,7 @@ impl InstanceControl {
     }
 
     /// Creates the instance, or replaces it with an empty one: a [`crate::servicenow::Config`],
-    /// a [`crate::zendesk::Config`] or the same as JSON.
+    /// a [`crate::zendesk::Config`], a [`crate::qualtrics::Config`] or the same as JSON.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use crate::exchange::Answer;
 use crate::fault::{Action, Fault};
 use crate::instance::{Instance, VendorState};
 use crate::server::{Server, Vendor};
-use crate::{servicenow, zendesk};
+use crate::{qualtrics, servicenow, zendesk};
 
 /// How far the instance's clock jumps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub(crate) fn no_such_path(path: &str) -> Answer {
     refuse(
         404,
         &format!(
-            "nothing at {path}: use /_sandbox, /servicenow/<instance> or /zendesk/<subdomain>"
+            "nothing at {path}: use /_sandbox, /servicenow/<instance>, /zendesk/<subdomain> or /qualtrics/<datacenter>"
         ),
     )
 }
@@ -76,19 +76,20 @@ fn respond(
     let [vendor, name, rest @ ..] = segments.as_slice() else {
         return Err(refuse(
             404,
-            "expected /_sandbox/{servicenow|zendesk}/{name}/...",
+            "expected /_sandbox/{servicenow|zendesk|qualtrics}/{name}/...",
         ));
     };
     let vendor = Vendor::parse(vendor).ok_or_else(|| {
         refuse(
             404,
-            &format!("no vendor {vendor}: there are servicenow and zendesk"),
+            &format!("no vendor {vendor}: there are servicenow, zendesk and qualtrics"),
         )
     })?;
     if rest.is_empty() && method == "PUT" {
         let state: Box<dyn VendorState> = match vendor {
             Vendor::ServiceNow => Box::new(servicenow::open(name, parse(text)?).map_err(invalid)?),
             Vendor::Zendesk => Box::new(zendesk::open(name, parse(text)?).map_err(invalid)?),
+            Vendor::Qualtrics => Box::new(qualtrics::open(name, parse(text)?).map_err(invalid)?),
         };
         let url = format!("{}/{}/{name}", server.base_url, vendor.segment());
         server.put(vendor, name, Instance::new(url.clone(), state));

@@ -44,7 +44,7 @@ pub struct Rotation {
     /// Replaces the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// Zendesk only: replaces every API token that was made for this e-mail address.
+    /// Not for ServiceNow: replaces every API token that was made for this e-mail address, or Qualtrics user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_token: Option<Secret>,
 }

@@ -1,4 +1,4 @@
-//! Stands in for ServiceNow and Zendesk on loopback: with what the real ones ignore, alter and refuse, with state in
+//! Stands in for ServiceNow, Zendesk and Qualtrics on loopback: with what the real ones ignore, alter and refuse, with state in
 //! memory, with every request recorded, and with faults on demand.
 //!
 //! A vendor's own paths live below what stands for its host:
@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `https://dev12345.service-now.com` | `{base}/servicenow/dev12345` |
 //! | `https://acme.zendesk.com` | `{base}/zendesk/acme` |
+//! | `https://fra1.qualtrics.com` | `{base}/qualtrics/fra1` |
 //!
 //! Nothing is there until it is created; the address of an instance that doesn't exist answers as the vendor does for
 //! a wrong host. Instances share neither state nor faults nor records, so that many tests can use one server.
@@ -35,13 +36,13 @@
 //!
 //! # The control API
 //!
-//! [`Control`] speaks it; it is plain JSON over HTTP below `{base}/_sandbox/{servicenow|zendesk}/{name}`. Unknown fields
+//! [`Control`] speaks it; it is plain JSON over HTTP below `{base}/_sandbox/{servicenow|zendesk|qualtrics}/{name}`. Unknown fields
 //! are refused, and a refusal is `{"error": "<reason>"}` with status 400 or 404. `GET {base}/_sandbox` lists the
 //! instances.
 //!
 //! ## `PUT /` creates or empties an instance
 //!
-//! The body is a [`servicenow::Config`] or a [`zendesk::Config`]; everything in it may be left out.
+//! The body is a [`servicenow::Config`], a [`zendesk::Config`] or a [`qualtrics::Config`]; everything in it may be left out.
 //!
 //! ```json
 //! {
@@ -110,6 +111,29 @@
 //! }
 //! ```
 //!
+//! ```json
+//! {
+//!   "brand": "acme",
+//!   "api_tokens": [{ "username": "ann@example.com#acme", "token": "abc" }],
+//!   "oauth_clients": [
+//!     { "client_id": "closedloop", "client_secret": "s3cret", "grants": ["client_credentials"],
+//!       "username": "ann@example.com#acme", "scope": "manage:all", "access_seconds": 3600 }
+//!   ],
+//!   "surveys": [
+//!     { "id": "SV_1", "name": "Trial", "questions": { "QID1": {
+//!       "questionText": "How <b>was</b> it?", "questionName": "Q1",
+//!       "choices": { "1": { "recode": "1", "choiceText": "Bad" } } } } }
+//!   ],
+//!   "responses": [
+//!     { "id": "R_1", "survey": "SV_1", "values": { "QID1": 1 }, "labels": { "QID1": "Bad" },
+//!       "displayed_fields": ["QID1"], "displayed_values": {}, "late": 1 }
+//!   ],
+//!   "without_api": false,
+//!   "home": "syd1.qualtrics.com",
+//!   "responses_per_minute": 240
+//! }
+//! ```
+//!
 //! ## Everything else
 //!
 //! | Call | Body | Answer |
@@ -166,8 +190,9 @@
 //! limits of scopes to single ServiceNow APIs. At ServiceNow: roles, domains, scripts (`javascript:` in a query is
 //! compared as text) and daylight saving. At Zendesk: triggers, forms, groups (`group_id` is kept as sent), attachments,
 //! copies, the search for anything but users, bulk jobs, the question whether a subdomain is free, identities of users
-//! besides the address, limits on kinds of profiles, permissions and photos of custom objects, legacy objects. No limit
-//! on rates is enforced: make one with a fault.
+//! besides the address, limits on kinds of profiles, permissions and photos of custom objects, legacy objects. At
+//! Qualtrics: everything but whoami, surveys, single responses and client credentials. No limit on rates is enforced but
+//! that of single responses: make one with a fault.
 
 mod client;
 mod control;
@@ -176,6 +201,7 @@ mod exchange;
 mod fault;
 mod instance;
 mod oauth;
+pub mod qualtrics;
 mod record;
 mod secret;
 mod server;

@@ -30,9 +30,9 @@ pub struct OAuthClient {
     pub grants: Vec<GrantType>,
     /// Who clicks "Allow", and for whom client credentials stand; the instance's first user when absent.
     pub username: Option<String>,
-    /// Zendesk only: the most that may be asked for, parted by spaces; anything when absent.
+    /// Not for ServiceNow: the most that may be asked for, parted by spaces; anything when absent, at Qualtrics `manage:all`.
     pub scope: Option<String>,
-    /// Life of an access token that asks for none of its own; 1800 when absent.
+    /// Life of an access token that asks for none of its own; 1800 when absent, at Qualtrics 3600.
     pub access_seconds: Option<u32>,
     /// Life of a refresh token that asks for none of its own; when absent 100 days at ServiceNow, 30 at Zendesk.
     pub refresh_seconds: Option<u32>,

@@ -18,7 +18,7 @@ use crate::Control;
 use crate::exchange::{Answer, Body};
 use crate::instance::{Incoming, Instance, Outcome};
 use crate::wire::{Peer, Wire};
-use crate::{control, servicenow, zendesk};
+use crate::{control, qualtrics, servicenow, zendesk};
 
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
@@ -94,6 +94,11 @@ impl Sandbox {
         format!("{}/zendesk/{subdomain}", self.base_url)
     }
 
+    /// The host of a Qualtrics data centre: what stands for `https://<datacenter>.qualtrics.com`.
+    pub fn qualtrics_url(&self, datacenter: &str) -> String {
+        format!("{}/qualtrics/{datacenter}", self.base_url)
+    }
+
     /// The control API of this sandbox.
     pub fn control(&self) -> Control {
         Control::new(&self.base_url)
@@ -113,6 +118,7 @@ impl Sandbox {
 pub(crate) enum Vendor {
     ServiceNow,
     Zendesk,
+    Qualtrics,
 }
 
 impl Vendor {
@@ -120,6 +126,7 @@ impl Vendor {
         match segment {
             "servicenow" => Some(Self::ServiceNow),
             "zendesk" => Some(Self::Zendesk),
+            "qualtrics" => Some(Self::Qualtrics),
             _ => None,
         }
     }
@@ -128,6 +135,7 @@ impl Vendor {
         match self {
             Self::ServiceNow => "servicenow",
             Self::Zendesk => "zendesk",
+            Self::Qualtrics => "qualtrics",
         }
     }
 
@@ -135,6 +143,7 @@ impl Vendor {
         match self {
             Self::ServiceNow => servicenow::unknown_host(),
             Self::Zendesk => zendesk::unknown_host(name),
+            Self::Qualtrics => qualtrics::unknown_host(),
         }
     }
 }

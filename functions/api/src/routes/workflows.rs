@@ -4,11 +4,11 @@ use domain::{Workflow, WorkflowId};
 use http::Method;
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use management::{
-    AppliedWorkflow, Done, Expected, Listing, RevisionEntry, SwitchWorkflow, ValidationReport,
-    WorkflowRevision, read_workflow,
+    AppliedWorkflow, Done, Expected, Listing, RevisionEntry, RollBackWorkflow, SwitchWorkflow,
+    ValidationReport, WorkflowDiff, WorkflowFilter, WorkflowRevision, read_workflow,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use crate::Deps;
@@ -32,6 +32,32 @@ struct Which {
     revision: Option<u32>,
 }
 
+/// Names a revision of a workflow.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct NamedRevision {
+    /// The workflow.
+    id: WorkflowId,
+    /// The revision that is compared.
+    #[serde(deserialize_with = "number")]
+    #[schemars(example = 1)]
+    from: u32,
+}
+
+/// A part of a path is text.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|_| serde::de::Error::custom("expected the number of a revision"))
+}
+
+/// What a revision is compared with.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ComparedWith {
+    /// This revision; the newest one when absent.
+    to: Option<u32>,
+}
+
 const ONE: &str = "/v1/workflows/{id}";
 
 pub(super) fn routes() -> Vec<Route> {
@@ -43,7 +69,10 @@ pub(super) fn routes() -> Vec<Route> {
             "listWorkflows",
             list,
         )
-        .says("List the workflows", "All of them, by id; not paged."),
+        .says(
+            "List the workflows",
+            "All of them, or those that are asked for, by id; not paged.",
+        ),
         Route::new(Method::GET, ONE, OPERATOR, "getWorkflow", get).says(
             "Read a workflow",
             "As it is now, or one of its revisions, also after it was deleted.",
@@ -60,6 +89,17 @@ pub(super) fn routes() -> Vec<Route> {
             "All of them, newest first; not paged. Also after it was deleted.",
         ),
         Route::new(
+            Method::GET,
+            "/v1/workflows/{id}/revisions/{from}/diff",
+            OPERATOR,
+            "diffWorkflowRevisions",
+            diff,
+        )
+        .says(
+            "Compare two revisions of a workflow",
+            "Each value that is different, as it was and as it is. Also after the workflow was deleted.",
+        ),
+        Route::new(
             Method::POST,
             "/v1/workflows/{id}/validate",
             OPERATOR,
@@ -69,7 +109,8 @@ pub(super) fn routes() -> Vec<Route> {
         .says(
             "Check a workflow without applying it",
             "A definition that breaks a rule of its own is a 422. One that is good in itself but does not fit \
-             this stack, for example because of an account, is a 200 that lists the problems.",
+             this stack, for example because of an account, is a 200 that lists the problems. Warnings keep nothing \
+             from being applied.",
         )
         .example(example()),
         Route::new(Method::PUT, ONE, ADMIN, "putWorkflow", put)
@@ -87,6 +128,20 @@ pub(super) fn routes() -> Vec<Route> {
             )
             .example(json!({"enabled": false}))
             .heeds(Preconditions::Revision),
+        Route::new(
+            Method::POST,
+            "/v1/workflows/{id}/rollback",
+            ADMIN,
+            "rollBackWorkflow",
+            roll_back,
+        )
+        .says(
+            "Go back to an earlier revision",
+            "Applies that revision's definition once more, as a new revision; it is checked like any other. Brings \
+             back a workflow that was deleted.",
+        )
+        .example(json!({"revision": 1}))
+        .heeds(Preconditions::Revision),
         Route::new(Method::DELETE, ONE, ADMIN, "deleteWorkflow", delete).says(
             "Delete a workflow",
             "Its revisions are kept. Runs that have begun go on.",
@@ -108,9 +163,9 @@ fn example() -> Value {
 
 async fn list(
     deps: Arc<Deps>,
-    _: Call<Nothing, Nothing, ()>,
+    call: Call<Nothing, WorkflowFilter, ()>,
 ) -> Result<Found<Listing<WorkflowRevision>>, Problem> {
-    Ok(Found(deps.management.workflows().await?))
+    Ok(Found(deps.management.workflows(&call.query).await?))
 }
 
 async fn get(
@@ -134,6 +189,15 @@ async fn revisions(
     Ok(Found(
         deps.management.workflow_revisions(&call.path.id).await?,
     ))
+}
+
+async fn diff(
+    deps: Arc<Deps>,
+    call: Call<NamedRevision, ComparedWith, ()>,
+) -> Result<Found<WorkflowDiff>, Problem> {
+    let NamedRevision { id, from } = call.path;
+    let diff = deps.management.diff_workflow(&id, from, call.query.to);
+    Ok(Found(diff.await?))
 }
 
 async fn validate(
@@ -172,6 +236,25 @@ async fn switch(
         .switch_workflow(
             &call.path.id,
             call.body.0.enabled,
+            expected(&call)?,
+            call.moment.now,
+        )
+        .await?;
+    Ok(Revised {
+        revision: applied.stored.revision,
+        answer: Found(applied),
+    })
+}
+
+async fn roll_back(
+    deps: Arc<Deps>,
+    call: Call<Named, Nothing, Json<RollBackWorkflow>>,
+) -> Result<Revised<Found<AppliedWorkflow>>, Problem> {
+    let applied = deps
+        .management
+        .roll_back_workflow(
+            &call.path.id,
+            call.body.0.revision,
             expected(&call)?,
             call.moment.now,
         )

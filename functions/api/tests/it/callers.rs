@@ -26,9 +26,15 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
         | "listWorkflows"
         | "getWorkflow"
         | "listWorkflowRevisions"
+        | "diffWorkflowRevisions"
         | "validateWorkflow"
+        | "dryRun"
         | "switchWorkflow"
         | "listRuns"
+        | "retryFailedRuns"
+        | "listEvents"
+        | "replayEvent"
+        | "replayEvents"
         | "getRun"
         | "retryRun"
         | "getEvent"
@@ -41,6 +47,7 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
         | "connectAccount"
         | "renameAccount"
         | "putWorkflow"
+        | "rollBackWorkflow"
         | "deleteWorkflow"
         | "createToken"
         | "revokeToken" => Some(ADMIN),
@@ -61,7 +68,8 @@ fn request(route: &api::route::Route) -> Ask {
         .iter()
         .fold(route.path.to_owned(), |path, part| {
             path.replace(part, route.at.unwrap_or_default())
-        });
+        })
+        .replace("{from}", "1");
     let request = ask(method, &path);
     match &route.example {
         Some(example) => request.json(example),

@@ -8,6 +8,7 @@
 mod aws;
 mod callers;
 mod document;
+mod dry_run;
 mod operations;
 mod problems;
 mod scene;

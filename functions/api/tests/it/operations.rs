@@ -78,10 +78,102 @@ async fn workflow_is_put_read_switched_and_deleted() {
 
     let validate = ask("POST", "/v1/workflows/w/validate").json(&workflow());
     let answer = scene.ask(validate.token(&operator)).await;
-    assert_eq!(answer.body, json!({"problems": []}));
+    assert_eq!(answer.body, json!({"problems": [], "warnings": []}));
     let delete = ask("DELETE", "/v1/workflows/w").token(&admin);
     assert_eq!(scene.ask(delete.clone()).await.status, 204);
     assert_eq!(scene.ask(delete).await.status, 404);
+}
+
+#[tokio::test]
+async fn workflow_is_changed_compared_and_rolled_back() {
+    let scene = Scene::new().await;
+    let admin = scene.token(Role::Admin).await;
+    scene.furnish(&admin).await;
+    let mut changed = workflow();
+    changed["name"] = json!("Changed");
+    let put = ask("PUT", "/v1/workflows/w").json(&changed).token(&admin);
+    assert_eq!(scene.ask(put).await.status, 200);
+    let diff = |path: &str| {
+        let path = format!("/v1/workflows/w/revisions/{path}");
+        scene.ask(ask("GET", &path).token(&admin))
+    };
+    let expected = json!({"from": 1, "to": 2, "changes": [{"path": "name", "before": "W", "after": "Changed"}]});
+    for path in ["1/diff", "1/diff?to=2"] {
+        assert_eq!(diff(path).await.body, expected);
+    }
+    for (path, status) in [
+        ("7/diff", 404),
+        ("1/diff?to=7", 404),
+        ("x/diff", 400),
+        ("1/diff?to=x", 400),
+    ] {
+        assert_eq!(diff(path).await.status, status, "{path}");
+    }
+
+    let roll_back = |revision: u32, tag: &str| {
+        let request = ask("POST", "/v1/workflows/w/rollback").json(&json!({"revision": revision}));
+        scene.ask(request.header("if-match", tag).token(&admin))
+    };
+    assert_eq!(roll_back(1, "\"1\"").await.status, 412);
+    assert_eq!(roll_back(7, "\"2\"").await.status, 404);
+    let answer = roll_back(1, "\"2\"").await;
+    assert_eq!(
+        (answer.status, answer.headers["etag"].as_str()),
+        (200, "\"3\"")
+    );
+    assert_eq!(answer.body["stored"]["workflow"]["name"], "W");
+    // A workflow that was deleted comes back, with its revisions.
+    assert_eq!(
+        scene
+            .ask(ask("DELETE", "/v1/workflows/w").token(&admin))
+            .await
+            .status,
+        204
+    );
+    let request = ask("POST", "/v1/workflows/w/rollback").json(&json!({"revision": 2}));
+    let answer = scene.ask(request.token(&admin)).await;
+    assert_eq!(
+        (answer.status, answer.headers["etag"].as_str()),
+        (200, "\"4\"")
+    );
+}
+
+#[tokio::test]
+async fn workflows_are_listed_by_owner_labels_and_state() {
+    let scene = Scene::new().await;
+    let admin = scene.token(Role::Admin).await;
+    scene.furnish(&admin).await;
+    let mut labelled = workflow();
+    labelled["owner"] = json!("Customer Care");
+    labelled["labels"] = json!({"team": "a,b", "tier": "1"});
+    let put = ask("PUT", "/v1/workflows/w").json(&labelled).token(&admin);
+    assert_eq!(scene.ask(put).await.status, 200);
+    for (query, count) in [
+        ("owner=Customer+Care", 1),
+        ("owner=Customer", 0),
+        ("label=team%3Da,b", 1),
+        ("label=team=a,b&label=tier=1", 1),
+        ("label=team=a,b&label=tier=2", 0),
+        ("enabled=true", 1),
+        ("enabled=false&owner=Customer+Care", 0),
+    ] {
+        let list = ask("GET", &format!("/v1/workflows?{query}")).token(&admin);
+        let answer = scene.ask(list).await;
+        assert_eq!(
+            answer.body["items"].as_array().unwrap().len(),
+            count,
+            "{query}"
+        );
+    }
+    for query in [
+        "label=team",
+        "enabled=maybe",
+        "owner=a&owner=b",
+        "labels=team=a",
+    ] {
+        let list = ask("GET", &format!("/v1/workflows?{query}")).token(&admin);
+        assert_eq!(scene.ask(list).await.status, 400, "{query}");
+    }
 }
 
 #[tokio::test]
@@ -111,6 +203,82 @@ async fn endpoint_is_put_gets_a_secret_and_is_deleted() {
         .ask(ask("DELETE", "/v1/endpoints/reviews").token(&admin))
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn event_is_replayed_once_under_a_name_and_shows_it() {
+    let scene = Scene::new().await;
+    let admin = scene.token(Role::Admin).await;
+    let operator = scene.token(Role::Operator).await;
+    scene.furnish(&admin).await;
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/endpoints/a", "type": "a"});
+    let key = domain::EventKey::derive("/endpoints/a", "1", None);
+    scene.aws().tables.insert(
+        "events".to_owned(),
+        vec![json!({
+            "event": {"S": key}, "document": {"S": event.to_string()}, "decisions": {"S": "[]"},
+            "evaluated_at": {"N": "1795262400000"},
+        })],
+    );
+    let path = format!("/v1/events/{key}/replay");
+    for outcome in ["started", "repeated"] {
+        let body = json!({"workflow": "w", "replay_id": "r1"});
+        let replay = ask("POST", &path).json(&body).token(&operator);
+        let answer = scene.ask(replay).await;
+        assert_eq!(
+            (answer.status, answer.body["outcome"].as_str()),
+            (200, Some(outcome)),
+            "{answer:?}"
+        );
+    }
+    let shown = ask("GET", &format!("/v1/events/{key}?workflow=w")).token(&operator);
+    let answer = scene.ask(shown).await;
+    assert_eq!(answer.body["replays"][0]["replay"], "r1", "{answer:?}");
+    let explanation = answer.body["explanation"].as_str().unwrap();
+    assert!(explanation.contains("as `r1`"), "{explanation}");
+
+    // Without new keys the first one is in the way while it goes on.
+    let body = json!({"workflow": "w", "replay_id": "r2"});
+    let answer = scene
+        .ask(ask("POST", &path).json(&body).token(&operator))
+        .await;
+    assert_eq!(answer.status, 409, "{answer:?}");
+    for (path, body) in [
+        ("/v1/runs/retry", json!({})),
+        (
+            "/v1/events/replay",
+            json!({"workflow": "w", "replay_id": "r1"}),
+        ),
+    ] {
+        let mut body = body;
+        body["since"] = json!("2026-11-21T00:00:00Z");
+        body["until"] = json!("2026-11-22T00:00:00Z");
+        let answer = scene
+            .ask(ask("POST", path).json(&body).token(&operator))
+            .await;
+        assert_eq!(
+            (answer.status, &answer.body["looked_at"]),
+            (200, &json!(0)),
+            "{answer:?}"
+        );
+        body["cursor"] = json!("somewhere");
+        let answer = scene
+            .ask(ask("POST", path).json(&body).token(&operator))
+            .await;
+        assert_eq!(answer.status, 422, "{answer:?}");
+    }
+    let unknown = format!("/v1/runs/run_{}/retry?task=t", "0".repeat(32));
+    assert_eq!(
+        scene
+            .ask(ask("POST", &unknown).token(&operator))
+            .await
+            .status,
+        404
+    );
+    let listed = scene
+        .ask(ask("GET", "/v1/events?limit=5").token(&operator))
+        .await;
+    assert_eq!((listed.status, &listed.body), (200, &json!({"items": []})));
 }
 
 #[derive(Clone, Default)]

@@ -95,6 +95,13 @@ impl Scene {
                 "PUBLIC_URL" => Some("https://closedloop.example.com".to_owned()),
                 "SECRET_PREFIX" => Some("closedloop".to_owned()),
                 "EVENT_BUS" => Some("bus".to_owned()),
+                "SCHEDULE_GROUP"
+                | "SCHEDULER_ROLE"
+                | "SCHEDULE_DEAD_LETTERS"
+                | "SCHEDULES_FUNCTION"
+                | "SERVICENOW_TASKS_FUNCTION"
+                | "ZENDESK_TASKS_FUNCTION" => Some(name.to_lowercase()),
+                "RUN_RETENTION_DAYS" => Some("90".to_owned()),
                 _ => {
                     let table = name.strip_suffix("_TABLE")?;
                     Some(table.to_lowercase())

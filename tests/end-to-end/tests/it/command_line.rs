@@ -15,7 +15,7 @@ pub(crate) async fn closedloop(arguments: &[&str]) -> String {
     output
 }
 
-async fn closedloop_with(arguments: &[&str], input: &str) -> (bool, String) {
+pub(crate) async fn closedloop_with(arguments: &[&str], input: &str) -> (bool, String) {
     let mut child = tokio::process::Command::new(variable("CLOSEDLOOP_BIN"))
         .args(arguments)
         .stdin(Stdio::piped())
@@ -210,4 +210,71 @@ async fn account_is_put_from_standard_input_and_works() {
     ])
     .await;
     assert_eq!(scene.tickets().await.len(), 1);
+}
+
+#[tokio::test]
+async fn workflow_is_changed_compared_rolled_back_exported_and_switched() {
+    let scene = Scene::new("cli-revisions").await;
+    let account = scene.account(domain::Vendor::Zendesk);
+    let id = format!("{}-cli", scene.id);
+    let text = |comment: &str| {
+        let labels = format!("labels:\n  scene: {}\nowner: Customer Care\n", scene.id);
+        workflow(&scene, account.as_str(), comment) + &labels
+    };
+    let file = write(&scene, "workflow.yaml", &text("first"));
+    closedloop(&["workflows", "apply", &file]).await;
+    let file = write(&scene, "workflow.yaml", &text("second"));
+    assert!(
+        closedloop(&["workflows", "apply", &file])
+            .await
+            .contains("revision 2")
+    );
+    let diff = closedloop(&["workflows", "diff", &id]).await;
+    assert!(
+        diff.contains("comment: first") && diff.contains("comment: second"),
+        "{diff}"
+    );
+    let back = closedloop(&["workflows", "rollback", &id, "--to", "1"]).await;
+    assert!(
+        back.contains("revision 3") && back.contains("as at revision 1"),
+        "{back}"
+    );
+    let same = closedloop(&["workflows", "diff", &id, "1", "3"]).await;
+    assert!(same.contains("the same"), "{same}");
+
+    let exported = closedloop(&["workflows", "export", &id]).await;
+    let exported = write(&scene, "exported.yaml", &exported);
+    assert!(
+        closedloop(&["workflows", "apply", &exported])
+            .await
+            .contains("unchanged")
+    );
+
+    // A run names the revision that it is of.
+    let workflow = domain::WorkflowId::parse(&id).unwrap();
+    let (finished, _) = scene
+        .send_and_end(&json!({"id": "r1", "nps": 3}), &workflow)
+        .await;
+    assert_eq!(finished.revision, 3);
+    let shown = closedloop(&["runs", "show", finished.id.as_str()]).await;
+    assert!(shown.contains("revision 3"), "{shown}");
+
+    let label = format!("scene={}", scene.id);
+    let list = ["workflows", "list", "--label", &label];
+    assert!(closedloop(&list).await.contains("Customer Care"));
+    assert!(
+        closedloop(&["workflows", "disable", &id])
+            .await
+            .contains("revision 4, off")
+    );
+    let on = ["workflows", "list", "--label", &label, "--enabled"];
+    assert!(!closedloop(&on).await.contains(&id));
+    assert!(
+        closedloop(&["workflows", "enable", &id])
+            .await
+            .contains("revision 5, on")
+    );
+    let revisions = closedloop(&["workflows", "revisions", &id]).await;
+    assert_eq!(revisions.lines().count(), 5, "{revisions}");
+    closedloop(&["workflows", "delete", &id]).await;
 }

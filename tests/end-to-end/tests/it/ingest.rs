@@ -188,6 +188,91 @@ async fn senders_of_every_kind_are_understood() {
 }
 
 #[tokio::test]
+async fn review_and_record_are_evaluated_as_they_were_normalised() {
+    let scene = Scene::new("records").await;
+    let name = |kind: &str| format!("{}-{kind}", scene.id).replace('_', "-");
+    for (kind, verification, secret) in [
+        ("dataset_record", json!({"scheme": "basic"}), "reviews:pass"),
+        (
+            "servicenow",
+            json!({"scheme": "header", "header": "x-closedloop-secret"}),
+            SECRET,
+        ),
+    ] {
+        scene
+            .put_endpoint(json!({"name": name(kind), "kind": kind, "verification": verification}))
+            .await;
+        scene.put_endpoint_secret(&name(kind), secret).await;
+    }
+
+    // reviews:pass
+    let headers = [
+        ("content-type", "application/json"),
+        ("authorization", "Basic cmV2aWV3czpwYXNz"),
+    ];
+    let body = json!([
+        {"dataset": "shops", "recordId": "r1", "kind": "updated", "record": {"rating": "1,5", "updatedDate": "2019-06-25 07:58:25"},
+            "topics": [{"name": "Waiting", "sentiment": "Very Negative"}], "sentiment": {"score": -2}},
+        {"Rating": "5", "Content": "", "Source Name": "Google", "Resource Id": "r2"}
+    ]);
+    let endpoint = name("dataset_record");
+    let answer = scene.post(&endpoint, &headers, body.to_string()).await;
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    let key = |body: &serde_json::Value, index: usize| {
+        domain::EventKey::parse(body["events"][index]["key"].as_str().unwrap()).unwrap()
+    };
+    let event = scene.evaluated(&key(&answer.body, 0)).await.event;
+    assert_eq!(
+        (event.kind.as_str(), event.subject.as_deref()),
+        ("dataset.record.updated", Some("shops"))
+    );
+    assert_eq!(event.time.unwrap().to_string(), "2019-06-25T07:58:25Z");
+    let data = event.data.unwrap();
+    assert_eq!(data["record"]["rating"], 1.5);
+    assert_eq!(data["topicNames"], json!(["Waiting"]));
+    assert_eq!(
+        data["sentiment"],
+        json!({"label": "Very Negative", "score": -2})
+    );
+    let event = scene.evaluated(&key(&answer.body, 1)).await.event;
+    assert_eq!(
+        (event.kind.as_str(), event.subject.as_deref()),
+        ("dataset.record.created", Some(endpoint.as_str()))
+    );
+    assert_eq!(
+        event.data.unwrap()["record"],
+        json!({"id": "r2", "rating": 5, "content": "", "reviewProfileSource": "Google"})
+    );
+    let again = scene.post(&endpoint, &headers, body.to_string()).await;
+    assert_eq!(again.body, answer.body);
+    let bad = json!([{"id": "r3"}, {"id": "r4", "rating": "good"}]);
+    let refused = scene.post(&endpoint, &headers, bad.to_string()).await;
+    assert_eq!(refused.status, 400, "{:?}", refused.body);
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(detail.starts_with("[1]: rating: expected "), "{detail}");
+
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-closedloop-secret", SECRET),
+    ];
+    let body = json!({
+        "event": "record.updated", "table": "incident", "sys_id": "9d385017c611228701d22104cc95c371", "sys_mod_count": "4",
+        "updated_on": "2026-11-21 11:58:30", "changes": {"state": "6"}
+    });
+    let answer = scene
+        .post(&name("servicenow"), &headers, body.to_string())
+        .await;
+    assert_eq!(answer.status, 202, "{:?}", answer.body);
+    let event = scene.evaluated(&key(&answer.body, 0)).await.event;
+    assert_eq!(
+        (event.kind.as_str(), event.subject.as_deref()),
+        ("servicenow.record.updated", Some("incident"))
+    );
+    assert_eq!(event.time.unwrap().to_string(), "2026-11-21T11:58:30Z");
+    assert_eq!(event.data, Some(body));
+}
+
+#[tokio::test]
 async fn subscription_url_answers_get_and_other_endpoints_do_not() {
     let scene = Scene::new("get").await;
     let name = format!("{}-qualtrics", scene.id);

@@ -12,16 +12,20 @@
 )]
 
 mod accounts;
+mod again;
 mod command_line;
 mod crash;
 mod delivery;
+mod dry_run;
 mod failure;
 mod happy_path;
 mod ingest;
 mod management_api;
 mod one_task;
 mod process;
+mod qualtrics;
 mod scene;
+mod schedules;
 mod servicenow_tasks;
 mod store_tables;
 mod zendesk_tasks;

@@ -136,6 +136,28 @@ async fn command_line_needs_a_token_and_no_aws_credentials() {
             .contains("read tickets")
     );
     assert!(run(&["accounts", "list"]).await.contains(account.as_str()));
+    let changed = definition.to_string().replace("Over the API", "Changed");
+    let changed = write(&scene, "changed.json", &changed);
+    run(&["workflows", "apply", &changed]).await;
+    let diff = run(&["workflows", "diff", &id]).await;
+    assert!(
+        diff.contains("-name: Over the API") && diff.contains("+name: Changed"),
+        "{diff}"
+    );
+    let back = run(&["workflows", "rollback", &id, "--to", "1"]).await;
+    assert!(back.contains("revision 3"), "{back}");
+    let exported = run(&["workflows", "export", &id]).await;
+    let exported = write(&scene, "exported.yaml", &exported);
+    assert!(
+        run(&["workflows", "apply", &exported])
+            .await
+            .contains("unchanged")
+    );
+    assert!(
+        run(&["workflows", "disable", &id])
+            .await
+            .contains("revision 4, off")
+    );
     // Nobody deletes what is in use by accident.
     let (good, output) =
         closedloop(&scene, &admin, &["accounts", "delete", account.as_str()]).await;

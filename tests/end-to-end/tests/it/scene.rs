@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use sandbox::{Control, InstanceControl};
 use serde_json::{Value, json};
 use startup::AwsConfig;
-use store::{EventRecord, Events, Outcome, Runs, Workflows};
+use store::{EventRecord, Events, Order, Outcome, Period, Runs, Workflows};
 
 /// The stack under test.
 pub(crate) struct Stack {
@@ -73,6 +73,32 @@ impl Stack {
         Runs::new(self.dynamodb(), self.output("RunsTable"))
     }
 
+    /// Every run of a workflow, newest first.
+    pub(crate) async fn runs_of(&self, workflow: &WorkflowId) -> Vec<Run> {
+        let ever = Period {
+            since: Timestamp::UNIX_EPOCH,
+            until: Timestamp::now() + jiff::SignedDuration::from_mins(1),
+        };
+        let (runs, mut found, mut after) = (self.runs(), Vec::new(), None);
+        loop {
+            let page = runs
+                .of_period(
+                    Some(workflow),
+                    ever,
+                    Order::NewestFirst,
+                    after.as_ref(),
+                    100,
+                )
+                .await
+                .unwrap();
+            found.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return found;
+            }
+        }
+    }
+
     pub(crate) fn events(&self) -> Events {
         Events::new(self.dynamodb(), self.output("EventsTable"))
     }
@@ -87,6 +113,7 @@ impl Stack {
         let vendors = Vendors::from_vars(http, |name| match name {
             "SERVICENOW_URL" => Some(self.output("ServiceNowUrl")),
             "ZENDESK_URL" => Some(self.output("ZendeskUrl")),
+            "QUALTRICS_URL" => Some(self.output("QualtricsUrl")),
             _ => None,
         });
         let config = accounts::Config {
@@ -200,7 +227,11 @@ impl Scene {
                 password: secret.to_owned().into(),
             },
             Vendor::Zendesk => Credential::ApiToken {
-                email: AGENT.to_owned(),
+                email: Some(AGENT.to_owned()),
+                token: secret.to_owned().into(),
+            },
+            Vendor::Qualtrics => Credential::ApiToken {
+                email: None,
                 token: secret.to_owned().into(),
             },
         };

@@ -45,6 +45,15 @@ impl Account {
         Self::open(sandbox, control, config, basic("api@example.com", "secret")).await
     }
 
+    /// Calls carry no credentials until they are given some.
+    pub(crate) async fn qualtrics(config: Value) -> Self {
+        let sandbox = Sandbox::start().await;
+        let control = Control::new(sandbox.base_url()).qualtrics("fra1");
+        let mut account = Self::open(sandbox, control, config, String::new()).await;
+        account.authorize(None);
+        account
+    }
+
     async fn open(
         sandbox: Sandbox,
         control: InstanceControl,

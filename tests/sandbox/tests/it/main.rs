@@ -8,5 +8,6 @@ mod documentation;
 mod harness;
 mod oauth;
 mod profile;
+mod qualtrics;
 mod servicenow;
 mod zendesk;

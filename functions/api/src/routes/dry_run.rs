@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+use http::Method;
+use management::{DryRun, DryRunRequest};
+use serde_json::json;
+
+use crate::Deps;
+use crate::problem::Problem;
+use crate::route::{Call, Found, Json, Nothing, OPERATOR, Route};
+
+pub(super) fn routes() -> Vec<Route> {
+    let example = json!({
+        "workflow_id": "review-follow-up",
+        "event": {"type": "review.created", "data": {"rating": 1, "text": "Nobody answers."}}
+    });
+    vec![
+        Route::new(Method::POST, "/v1/dry-run", OPERATOR, "dryRun", dry_run)
+            .says(
+                "See what a workflow would do with an event",
+                "Which comparisons hold, with the values seen, and what each task would send, whether or not the \
+                 workflow would start. Nobody is called and nothing is stored. The workflow is one of the stack or \
+                 a definition, the event one that was received or a document.",
+            )
+            .example(example),
+    ]
+}
+
+async fn dry_run(
+    deps: Arc<Deps>,
+    call: Call<Nothing, Nothing, Json<DryRunRequest>>,
+) -> Result<Found<DryRun>, Problem> {
+    let now = call.moment.now;
+    Ok(Found(deps.management.dry_run(&call.body.0, now).await?))
+}
