@@ -1,14 +1,14 @@
 // A business rule of ServiceNow that tells of each record that was created or updated.
 //
-// System Definition > Business Rules > New: choose the table, tick "Advanced", When: async, Insert and Update,
+// System Definition > Business Rules > New: choose the table, tick "Advanced", When: after, Insert and Update,
 // and paste this as its script. Make three system properties:
 //
 //   closedloop.url      the whole URL, https://.../events/servicenow-records
 //   closedloop.secret   the secret of that endpoint; private, to be read by administrators alone
 //   closedloop.user     the user as whom closedloop works in this instance
 //
-// An asynchronous rule has no `previous` and so cannot know what has changed. Where workflows need `changes`,
-// choose When: after. Nobody waits then either, since executeAsync does not wait for the answer.
+// Nobody waits for it, since executeAsync does not wait for the answer. When: async is no substitute: such a rule runs
+// later, when the record may have been changed again, and knows neither the operation nor `previous`.
 //
 // ServiceNow does not repeat a call that was lost.
 (function executeRule(current, previous) {
@@ -33,8 +33,7 @@
     message.setRequestHeader('Content-Type', 'application/json');
     message.setRequestHeader('X-Closedloop-Secret', gs.getProperty('closedloop.secret'));
     message.setRequestBody(JSON.stringify({
-        // An asynchronous rule does not know the operation any more, but a record that was never changed is new.
-        event: current.getValue('sys_mod_count') === '0' ? 'record.created' : 'record.updated',
+        event: current.operation() === 'insert' ? 'record.created' : 'record.updated',
         table: current.getTableName(),
         sys_id: current.getUniqueValue(),
         sys_mod_count: current.getValue('sys_mod_count'),

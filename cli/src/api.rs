@@ -125,9 +125,10 @@ fn add_query(url: &mut Url, query: &impl Serialize) {
         return;
     };
     for (name, value) in fields {
-        let values = match value {
-            Value::Array(values) => values,
-            one => vec![one],
+        let values = if let Value::Array(values) = value {
+            values
+        } else {
+            vec![value]
         };
         for value in values {
             let text = value

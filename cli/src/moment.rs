@@ -53,7 +53,8 @@ impl Moment {
             Self::Ago(span) => now
                 .to_zoned(TimeZone::UTC)
                 .checked_sub(span)
-                .map_or(Timestamp::UNIX_EPOCH, |then| then.timestamp()),
+                .map_or(Timestamp::UNIX_EPOCH, |then| then.timestamp())
+                .max(Timestamp::UNIX_EPOCH),
         }
     }
 }

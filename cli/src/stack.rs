@@ -7,13 +7,13 @@ use domain::{
     WorkflowId,
 };
 use management::{
-    AccountDetail, AppliedAccount, AppliedEndpoint, AppliedWorkflow, Connect, ConnectAccount,
-    DeletedEndpoint, DryRun, DryRunRequest, EndpointDetail, EndpointEntry, EventDetail, EventEntry,
-    EventFilter, EventQuery, Expected, Listing, Management, Page, PutAccount, RenameAccount,
-    RenamedAccount, ReplayEvent, ReplayEvents, ReplayedEvent, ReplayedPage, Retried, RetriedPage,
-    RetryFailed, RetryQuery, RevisionEntry, RollBackWorkflow, RunDetail, RunFilter, SecretChange,
-    SecretChanged, SwitchWorkflow, TicketField, ValidationReport, Verification, WorkflowDiff,
-    WorkflowFilter, WorkflowRevision,
+    AccountDetail, Answers, AppliedAccount, AppliedEndpoint, AppliedWorkflow, Connect,
+    ConnectAccount, DeletedEndpoint, DryRun, DryRunRequest, EndpointDetail, EndpointEntry,
+    EventDetail, EventEntry, EventFilter, EventQuery, Expected, Listing, Management, Page,
+    PutAccount, RenameAccount, RenamedAccount, ReplayEvent, ReplayEvents, ReplayedEvent,
+    ReplayedPage, Retried, RetriedPage, RetryFailed, RetryQuery, RevisionEntry, RollBackWorkflow,
+    RunDetail, RunFilter, SecretChange, SecretChanged, SwitchWorkflow, TicketField,
+    ValidationReport, Verification, WorkflowDiff, WorkflowFilter, WorkflowRevision,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -461,13 +461,20 @@ impl Stack {
         }
     }
 
+    pub(crate) async fn fetch_answers(&self, key: &EventKey) -> Result<Answers, Error> {
+        match self {
+            Self::Aws { management, .. } => Ok(management.fetch_answers(key, now()).await?),
+            Self::Api(api) => api.post(&["events", key.as_str(), "fetch"]).await,
+        }
+    }
+
     pub(crate) async fn event(
         &self,
         key: &EventKey,
         workflow: Option<&WorkflowId>,
     ) -> Result<EventDetail, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.event(key, workflow).await?),
+            Self::Aws { management, .. } => Ok(management.event(key, workflow, now()).await?),
             Self::Api(api) => {
                 let query = EventQuery {
                     workflow: workflow.cloned(),

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     id: Option<WorkflowId>,
     /// This revision of it instead of the newest
-    #[arg(long, value_name = "N", requires = "id")]
+    #[arg(long, value_name = "N", requires = "id", conflicts_with = "file")]
     revision: Option<u32>,
     /// A file with one definition, applied or not
     #[arg(long, value_name = "FILE")]
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     event_file: Option<PathBuf>,
     /// Ask no stack: comparisons and piped text only
-    #[arg(long, requires_all = ["file", "event_file"])]
+    #[arg(long, requires_all = ["file", "event_file"], conflicts_with_all = ["id", "event"])]
     offline: bool,
 }
 

@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use domain::{EndpointName, EventKey, ReplayId, WorkflowId};
 use jiff::SignedDuration;
 use management::{
-    Decision, EventEntry, EventFilter, MOST_EVENTS_LISTED, NotReplayed, ReplayEntry, ReplayEvent,
-    ReplayEvents, ReplayOutcome, ReplayedEvent, ReplayedPage,
+    Answers, AnswersState, Decision, EventEntry, EventFilter, MOST_EVENTS_LISTED, NotReplayed,
+    ReplayEntry, ReplayEvent, ReplayEvents, ReplayOutcome, ReplayedEvent, ReplayedPage,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -79,6 +79,12 @@ pub(crate) enum Command {
     /// Have a workflow handle an event, or those of a period, again or for the first time. What an earlier run has
     /// created is found, not created once more; exits with 1 when an event could not be replayed
     Replay(Replay),
+    /// Have the answers of a survey response fetched once more, when they could not be had and what was in the way is
+    /// mended
+    Fetch {
+        /// The event of the type qualtrics.response.notified
+        key: EventKey,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -93,16 +99,26 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "MOMENT", conflicts_with = "key")]
     since: Option<Moment>,
     /// Evaluated before; now unless said
-    #[arg(long, value_name = "MOMENT", requires = "since")]
+    #[arg(
+        long,
+        value_name = "MOMENT",
+        requires = "since",
+        conflicts_with = "key"
+    )]
     until: Option<Moment>,
     /// Of this type only
-    #[arg(long = "type", value_name = "TYPE", requires = "since")]
+    #[arg(
+        long = "type",
+        value_name = "TYPE",
+        requires = "since",
+        conflicts_with = "key"
+    )]
     kind: Option<String>,
     /// With this subject only
-    #[arg(long, requires = "since")]
+    #[arg(long, requires = "since", conflicts_with = "key")]
     subject: Option<String>,
     /// Only those for which the workflow has no run
-    #[arg(long, requires = "since")]
+    #[arg(long, requires = "since", conflicts_with = "key")]
     missing: bool,
     /// Create once more what an earlier run has created
     #[arg(long)]
@@ -112,8 +128,8 @@ pub(crate) struct Replay {
     #[arg(long)]
     regardless: bool,
     /// Names the occasion; repeating the command under one name handles each event once
-    #[arg(long, value_name = "NAME")]
-    replay_id: Option<ReplayId>,
+    #[arg(long = "replay-id", value_name = "NAME")]
+    occasion: Option<ReplayId>,
 }
 
 impl Command {
@@ -183,6 +199,11 @@ impl Command {
                 Ok(Ending::Good)
             }
             Self::Replay(replay) => replay.run(&target.open().await?, output).await,
+            Self::Fetch { key } => {
+                let answers = target.open().await?.fetch_answers(key).await?;
+                tell_fetching(&answers, output)?;
+                Ok(Ending::Good)
+            }
         }
     }
 }
@@ -218,6 +239,21 @@ async fn list(
     runs::tell_more(filter.cursor.is_some(), output)
 }
 
+fn tell_fetching(answers: &Answers, output: &mut Output<'_>) -> Result<(), Error> {
+    if output.wants_json() {
+        return output.json(answers);
+    }
+    let event = &answers.event;
+    output.text(match answers.state {
+        AnswersState::Fetched => format!(
+            "The answers are here already, as {event}. They are fetched once more, which starts nothing again."
+        ),
+        AnswersState::Pending | AnswersState::Missing => format!(
+            "The answers are being fetched. They come as {event}: see closedloop events show {event}"
+        ),
+    })
+}
+
 fn row(entry: &EventEntry) -> Vec<String> {
     let started = match entry.started {
         0 => "no run".to_owned(),
@@ -235,7 +271,7 @@ fn row(entry: &EventEntry) -> Vec<String> {
 
 impl Replay {
     async fn run(&self, stack: &Stack, output: &mut Output<'_>) -> Result<Ending, Error> {
-        let replay_id = match &self.replay_id {
+        let replay_id = match &self.occasion {
             Some(id) => id.clone(),
             None => new_replay_id()?,
         };

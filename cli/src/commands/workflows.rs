@@ -23,7 +23,7 @@ pub(crate) enum Command {
         #[arg(long)]
         deployed: bool,
     },
-    /// Make definitions count: all of those given, or none when one has a problem
+    /// Make definitions count: none is applied when a check finds a problem in one of them
     Apply {
         /// Files with definitions in YAML or JSON, or folders of them
         #[arg(required = true, value_name = "FILE")]

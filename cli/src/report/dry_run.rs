@@ -80,8 +80,11 @@ impl fmt::Display for Task<'_> {
             writeln!(f, "            {}", hanging(problem, 12))?;
         }
         if !task.needs.is_empty() {
-            let needs: Vec<&str> = task.needs.iter().map(|need| need.as_str()).collect();
+            let needs: Vec<&str> = task.needs.iter().map(domain::TaskName::as_str).collect();
             field(f, "after", needs.join(", "))?;
+        }
+        if let Some(seen) = &task.trace {
+            field(f, "condition", trace(seen))?;
         }
         if !task.depends_on.is_empty() {
             field(f, "made of", task.depends_on.join(", "))?;

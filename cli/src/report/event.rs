@@ -3,6 +3,7 @@
 use std::fmt;
 
 use domain::WorkflowId;
+use domain::message::RESPONSE_FAILED;
 use management::{AnswersState, Decision, EventDetail, Outcome, ReplayEntry};
 
 use super::{field, hanging, time, trace};
@@ -33,6 +34,7 @@ impl FullEvent<'_> {
 }
 
 impl fmt::Display for FullEvent<'_> {
+    #[expect(clippy::too_many_lines, reason = "one section after the other")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let event = &self.detail.event;
         writeln!(f, "Event {}", self.detail.key)?;
@@ -58,10 +60,13 @@ impl fmt::Display for FullEvent<'_> {
                 AnswersState::Fetched => {
                     field(f, "answers", format_args!("fetched, as {}", answers.event))?;
                 }
-                AnswersState::Failed { failure } => field(
+                AnswersState::Missing => field(
                     f,
                     "answers",
-                    format_args!("could not be fetched, see {failure}"),
+                    format_args!(
+                        "did not come as {}: see the events of the type {RESPONSE_FAILED} and the dead-letter queue",
+                        answers.event
+                    ),
                 )?,
             }
         }
@@ -195,8 +200,8 @@ promoters (revision 1): not started, its condition did not hold
             ),
             (serde_json::json!({"state": "fetched"}), "fetched, as ev_"),
             (
-                serde_json::json!({"state": "failed", "failure": detail.key}),
-                "could not be fetched, see ev_",
+                serde_json::json!({"state": "missing"}),
+                "did not come as ev_",
             ),
         ] {
             let mut answers = state;

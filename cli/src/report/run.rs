@@ -95,6 +95,9 @@ fn write_task(f: &mut fmt::Formatter<'_>, task: &TaskRun) -> fmt::Result {
     if let Some(reason) = &task.reason {
         field(f, "reason", reason)?;
     }
+    if let Some(seen) = &task.trace {
+        field(f, "condition", trace(seen))?;
+    }
     if let Some(at) = task.next_attempt_at {
         field(f, "next try", time(at))?;
     }

@@ -122,7 +122,11 @@ fn roles(rule: Rule) -> String {
 
 fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
     let mut parameters = of_type("path", &(route.shape.path)(generator));
-    if let (Some(parameter), Some(example)) = (parameters.first_mut(), route.at) {
+    // The part that names what the route is about has none of its own.
+    let unnamed = parameters
+        .iter_mut()
+        .find(|parameter| parameter.get("example").is_none());
+    if let (Some(parameter), Some(example)) = (unnamed, route.at) {
         parameter["example"] = example.into();
     }
     parameters.extend(of_type("query", &(route.shape.query)(generator)));

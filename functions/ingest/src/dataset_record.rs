@@ -203,14 +203,14 @@ impl Normalised {
         let subject = self.subject.unwrap_or_else(|| endpoint.to_string());
         let id = match (self.id, verified) {
             (Some(id), _) => {
-                let distinction = match self.updated {
-                    Some(updated) => updated.to_string(),
-                    None => fingerprint(&self.data),
-                };
+                // A record that is enriched later keeps the date of its update, and is another event all the same.
+                let updated = self.updated.map(|updated| format!("/{updated}"));
                 let id = format!(
-                    "{}/{}/{occasion}/{distinction}",
+                    "{}/{}/{occasion}{}/{}",
                     utf8_percent_encode(&subject, IN_ID),
-                    utf8_percent_encode(&id, IN_ID)
+                    utf8_percent_encode(&id, IN_ID),
+                    updated.unwrap_or_default(),
+                    fingerprint(&self.data)
                 );
                 if id.len() > MAX_BYTES {
                     hash(id.as_bytes())

@@ -8,7 +8,7 @@ use domain::message::{
     NOTIFIED_ACCOUNT, NOTIFIED_ID_PREFIX, NOTIFIED_TYPE, RESPONSE_COMPLETED, RESPONSE_NOTIFIED,
     RESPONSE_PARTIAL,
 };
-use domain::{AccountName, CloudEvent, Endpoint, EndpointName};
+use domain::{AccountName, CloudEvent, Endpoint};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -131,14 +131,15 @@ pub(crate) fn events(
                 topic.ok_or_else(|| Problem::field("Topic", "the topic of the subscription"))?;
             notification(endpoint, &topic, fields, &request.body, now)
         }
-        Verified::Body | Verified::BodyAndId(_) => {
-            response(&endpoint.name, parse(&request.body)?, now)
-        }
+        Verified::Body | Verified::BodyAndId(_) => response(endpoint, parse(&request.body)?, now),
     }
 }
 
 /// The body that a web-service task of a Qualtrics workflow is told to send.
-fn response(endpoint: &EndpointName, body: Value, now: Timestamp) -> Result<Accepted, Problem> {
+///
+/// Where an account can fetch the answers, a body without them is a notification like that of a subscription. Else it would
+/// be the event that brings the answers, and the fetched ones would count as its repetition.
+fn response(endpoint: &Endpoint, body: Value, now: Timestamp) -> Result<Accepted, Problem> {
     let Value::Object(fields) = &body else {
         return Err(Problem::new(
             ProblemKind::InvalidField,
@@ -146,14 +147,30 @@ fn response(endpoint: &EndpointName, body: Value, now: Timestamp) -> Result<Acce
         ));
     };
     let survey = id(fields, &["SurveyID", "surveyId"])?;
-    let response = id(fields, &["ResponseID", "responseId"])?;
+    let response_id = id(fields, &["ResponseID", "responseId"])?;
     let (date, time) = date(fields, &["CompletedDate", "completedDate"], now);
     let key = key(
         Topic::Completed,
-        &[Some(survey.clone()), Some(response), date],
+        &[Some(survey.clone()), Some(response_id.clone()), date],
     );
     let kind = Topic::Completed.event_type().to_owned();
-    Ok(vec![event(endpoint, key, kind, Some(survey), time, body)].into())
+    let account = endpoint
+        .account
+        .as_ref()
+        .filter(|_| fields.get("values").is_none_or(Value::is_null));
+    let event = match account {
+        Some(account) => {
+            // By the names that a subscription uses, whichever the task was told to send.
+            let mut named = fields.clone();
+            named.insert("SurveyID".to_owned(), survey.clone().into());
+            named.insert("ResponseID".to_owned(), response_id.into());
+            let told = Value::Object(named);
+            let event = event(&endpoint.name, key, kind, Some(survey), time, told);
+            to_be_fetched(event, account)
+        }
+        None => event(&endpoint.name, key, kind, Some(survey), time, body),
+    };
+    Ok(vec![event].into())
 }
 
 /// What an event subscription posts. `raw` is what identifies a repetition when nothing else does.

@@ -41,11 +41,11 @@ pub(crate) fn events(
         ));
     }
     let updated = updated_on(&fields)?;
-    // Of an update in the same second the modification count tells, where the script sends it.
+    // Of updates in the same second the modification count tells, where the script sends it, else what has changed.
     let version = fields.get("sys_mod_count").and_then(as_text);
     let version = version
         .filter(|count| count.len() <= 20)
-        .or_else(|| updated.map(|updated| updated.to_string()));
+        .or_else(|| updated.map(|updated| format!("{updated}/{}", hash(&request.body))));
     let id = match version {
         Some(version) => format!("{table}/{sys_id}/{occasion}/{version}"),
         None => hash(&request.body),

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use accounts::{Accounts, Connected, Moment};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::Vendor;
 use domain::message::BusMessage;
+use domain::{CloudEvent, EventKey, Vendor};
 use jiff::Timestamp;
 use lambda_runtime::{Context, LambdaEvent};
 use qualtrics::{ResponseId, SurveyId, SurveyResponse};
@@ -42,9 +42,14 @@ pub struct Fetcher {
 /// What came of one attempt.
 enum Attempt {
     Fetched(Box<SurveyResponse>, Option<Questions>),
-    /// The minute's calls are used up; so many others were told so before.
-    NoPermit {
+    /// The minute's calls are used up.
+    NoRoom {
+        /// How many others were refused a permit before.
         before: u32,
+        /// For how long at least, as Qualtrics says.
+        asked: Duration,
+        /// Who says so, for people.
+        reason: String,
     },
     Failed(Failure),
 }
@@ -118,6 +123,7 @@ impl Fetcher {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "one case after the other")]
     async fn fetch_and_tell(
         &self,
         notification: &Notification,
@@ -151,33 +157,28 @@ impl Fetcher {
         let duration_ms = now.as_millisecond() - began.as_millisecond();
         let failure = match attempt {
             Attempt::Fetched(response, questions) => {
-                let mut event = notification.answered(&response, questions.as_deref());
-                loop {
-                    match self.bus.put(&event).await {
-                        Ok(()) => {
-                            tracing::info!(
-                                event.r#type = event.kind,
-                                with_questions = questions.is_some(),
-                                duration_ms,
-                                "response fetched"
-                            );
-                            return Ok(Verdict::Finished);
-                        }
-                        Err(PutError::TooLarge { .. }) if leave_out(&mut event) => {}
-                        Err(error @ PutError::TooLarge { .. }) => {
-                            break Failure {
-                                disposition: Disposition::GiveUp,
-                                reason: format!("the response is too long: {error}"),
-                                absent: false,
-                            };
-                        }
-                        Err(error @ PutError::NotTaken(_)) => return Err(error.into()),
+                let event = notification.answered(&response, questions.as_deref());
+                let kind = event.kind.clone();
+                match self.put_answers(event).await? {
+                    Some(failure) => failure,
+                    None => {
+                        tracing::info!(
+                            event.r#type = kind,
+                            with_questions = questions.is_some(),
+                            duration_ms,
+                            "response fetched"
+                        );
+                        return Ok(Verdict::Finished);
                     }
                 }
             }
-            Attempt::NoPermit { before } => {
+            Attempt::NoRoom {
+                before,
+                asked,
+                reason,
+            } => {
                 let most = self.responses_per_minute;
-                if let Some(delay) = until_a_permit(before, most, now, elapsed, seed(id)) {
+                if let Some(delay) = until_a_permit(before, most, asked, now, elapsed, seed(id)) {
                     tracing::info!(
                         delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
                         "response waits: the calls of this minute are used up"
@@ -186,14 +187,24 @@ impl Fetcher {
                 }
                 Failure {
                     disposition: Disposition::GiveUp,
-                    reason: format!("there was no room within {most} calls a minute for too long"),
+                    reason: format!(
+                        "{reason}, for too long: `closedloop events fetch {}` has the answers fetched once more",
+                        notification.key
+                    ),
                     absent: false,
                 }
             }
             Attempt::Failed(failure) => failure,
         };
         let attempts = self.limits.count_attempt(id, now).await?;
-        if let Some(delay) = after_failure(&failure, attempts, elapsed, seed(id)) {
+        // Looks that found nothing count by themselves: an outage before them says nothing about the response.
+        let looks = if failure.absent {
+            let absent = format!("{id}.absent");
+            self.limits.count_attempt(&absent, now).await?
+        } else {
+            attempts
+        };
+        if let Some(delay) = after_failure(&failure, looks, elapsed, seed(id)) {
             tracing::warn!(
                 attempts,
                 duration_ms,
@@ -203,23 +214,31 @@ impl Fetcher {
             );
             return Ok(Verdict::After(delay));
         }
-        let reason = match failure.disposition {
-            Disposition::GiveUp => failure.reason,
-            Disposition::Retry { .. }
-            | Disposition::Reconcile { .. }
-            | Disposition::Wait { .. } => {
-                format!(
-                    "{}; given up after {attempts} attempts over {} min",
-                    failure.reason,
-                    elapsed.as_secs() / 60
-                )
-            }
-        };
+        let reason = given_up(failure, attempts, elapsed, &notification.key);
         self.bus
-            .put(&notification.failed(&reason, attempts))
+            .put(&notification.failed(&reason, attempts, id))
             .await?;
         tracing::error!(attempts, duration_ms, reason, "response given up");
         Ok(Verdict::Finished)
+    }
+
+    /// Puts the event that brings the answers on the bus, without what goes with them where it would be too long. Gives the
+    /// failure when it is too long even so.
+    async fn put_answers(&self, mut event: CloudEvent) -> Result<Option<Failure>, Trouble> {
+        loop {
+            match self.bus.put(&event).await {
+                Ok(()) => return Ok(None),
+                Err(PutError::TooLarge { .. }) if leave_out(&mut event) => {}
+                Err(error @ PutError::TooLarge { .. }) => {
+                    return Ok(Some(Failure {
+                        disposition: Disposition::GiveUp,
+                        reason: format!("the response is too long: {error}"),
+                        absent: false,
+                    }));
+                }
+                Err(error @ PutError::NotTaken(_)) => return Err(error.into()),
+            }
+        }
     }
 
     async fn attempt(
@@ -242,22 +261,21 @@ impl Fetcher {
             Ok(connected) => connected,
             Err(error) => return Ok(account_failed(&error)),
         };
-        let refused = match self.call(&connected, survey, response).await? {
-            Call::Refused(refused) => refused,
+        let (wait, refused) = match self.call(&connected, survey, response).await? {
+            Call::Refused(wait, refused) => (wait, refused),
             Call::Ended(attempt) => {
                 return Ok(self.explained(attempt, &connected, survey, ends).await);
             }
         };
         match self.accounts.reconnect(name, &connected, &moment).await {
             Ok(None) => Ok(failed(
-                Disposition::GiveUp,
+                wait,
                 format!(
-                    "{refused} (account `{name}`: see what `accounts verify` says and put the right secret, then have the \
-                     notification sent again)"
+                    "{refused} (account `{name}`: see what `closedloop accounts verify {name}` says and put the right secret)"
                 ),
             )),
             Ok(Some(connected)) => match self.call(&connected, survey, response).await? {
-                Call::Refused(refused) => Ok(failed(Disposition::GiveUp, refused)),
+                Call::Refused(wait, refused) => Ok(failed(wait, refused)),
                 Call::Ended(attempt) => Ok(self.explained(attempt, &connected, survey, ends).await),
             },
             Err(error) => Ok(account_failed(&error)),
@@ -281,11 +299,29 @@ impl Fetcher {
             .take(name, self.responses_per_minute, (self.now)())
             .await?;
         if let Permit::Refused { before } = permit {
-            return Ok(Call::Ended(Attempt::NoPermit { before }));
+            let most = self.responses_per_minute;
+            return Ok(Call::Ended(Attempt::NoRoom {
+                before,
+                asked: Duration::ZERO,
+                reason: format!("there was no room within {most} calls a minute"),
+            }));
         }
         Ok(match client.response(survey, response).await {
             Ok(answer) => Call::Ended(Attempt::Fetched(Box::new(answer.value), None)),
-            Err(error) if error.is_unauthorized() => Call::Refused(startup::chain(&error)),
+            Err(error) if error.is_unauthorized() => {
+                Call::Refused(error.disposition(), startup::chain(&error))
+            }
+            Err(error) if error.is_limited() => Call::Ended(Attempt::NoRoom {
+                before: 0,
+                asked: match error.disposition() {
+                    Disposition::Retry { after } | Disposition::Reconcile { after } => {
+                        after.unwrap_or_default()
+                    }
+                    Disposition::Wait { every } => every,
+                    Disposition::GiveUp => Duration::ZERO,
+                },
+                reason: startup::chain(&error),
+            }),
             Err(error) => Call::Ended(Attempt::Failed(Failure {
                 disposition: error.disposition(),
                 absent: error.is_absent(),
@@ -326,8 +362,8 @@ impl Fetcher {
 /// What came of one call.
 enum Call {
     Ended(Attempt),
-    /// The credentials were refused, in these words.
-    Refused(String),
+    /// The credentials were refused: what to do unless there are others, and in which words.
+    Refused(Disposition, String),
 }
 
 fn failed(disposition: Disposition, reason: String) -> Attempt {
@@ -340,6 +376,21 @@ fn failed(disposition: Disposition, reason: String) -> Attempt {
 
 fn account_failed(error: &accounts::Error) -> Attempt {
     failed(error.disposition(), startup::chain(error))
+}
+
+/// Why there are no answers, and what to do about it.
+fn given_up(failure: Failure, attempts: u32, elapsed: Duration, key: &EventKey) -> String {
+    let reason = failure.reason;
+    match failure.disposition {
+        Disposition::GiveUp => reason,
+        Disposition::Retry { .. } | Disposition::Reconcile { .. } | Disposition::Wait { .. } => {
+            let minutes = elapsed.as_secs() / 60;
+            format!(
+                "{reason}; given up after {attempts} attempts over {minutes} min: once that is mended, `closedloop events \
+                 fetch {key}` has the answers fetched"
+            )
+        }
+    }
 }
 
 /// When the message first lay in the queue, as SQS says, else when the event happened.

@@ -6,7 +6,7 @@ use domain::message::{
     FAILED_ID_PREFIX, NOTIFIED_ACCOUNT, NOTIFIED_ID_PREFIX, NOTIFIED_TYPE, RESPONSE_COMPLETED,
     RESPONSE_FAILED, RESPONSE_NOTIFIED, RESPONSE_PARTIAL,
 };
-use domain::{AccountName, CloudEvent};
+use domain::{AccountName, CloudEvent, EventKey};
 use jiff::Timestamp;
 use qualtrics::{Question, ResponseId, SurveyId, SurveyResponse};
 use serde_json::{Map, Value, json};
@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 /// What an event subscription told, as `ingest` passed it on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Notification {
+    /// Its own key.
+    pub(crate) key: EventKey,
     /// The account to fetch the response with.
     pub(crate) account: AccountName,
     /// The id of the event that brings the answers.
@@ -46,6 +48,7 @@ impl Notification {
         };
         let id = event.id.strip_prefix(NOTIFIED_ID_PREFIX);
         Ok(Self {
+            key: event.key(),
             account: account.ok_or(NoNotification("it names no account"))?,
             id: id.ok_or(NoNotification("its id is another"))?.to_owned(),
             kind,
@@ -108,14 +111,15 @@ impl Notification {
         self.event(self.id.clone(), self.kind, Value::Object(data))
     }
 
-    /// The event that there are no answers, and why.
-    pub(crate) fn failed(&self, reason: &str, attempts: u32) -> CloudEvent {
+    /// The event that there are no answers, and why. The id of the queue's `message` makes it another event than that of
+    /// an earlier failure, when somebody has had the answers fetched again.
+    pub(crate) fn failed(&self, reason: &str, attempts: u32, message: &str) -> CloudEvent {
         let data = json!({
             "surveyId": self.field("SurveyID"), "responseId": self.field("ResponseID"),
             "account": self.account, "reason": reason, "attempts": attempts,
         });
         self.event(
-            format!("{FAILED_ID_PREFIX}{}", self.id),
+            format!("{FAILED_ID_PREFIX}{}.{message}", self.id),
             RESPONSE_FAILED,
             data,
         )
@@ -136,13 +140,13 @@ impl Notification {
     }
 }
 
-/// Takes out of an event what explains answers, the part that can best be done without first; `false` when nothing is left to
-/// take out. The event says so.
+/// Takes out of an event what goes with the answers, the part that can best be done without first; `false` when nothing is
+/// left to take out. The event says so.
 pub(crate) fn leave_out(event: &mut CloudEvent) -> bool {
     let Some(Value::Object(data)) = &mut event.data else {
         return false;
     };
-    let Some(part) = ["questions", "labels"]
+    let Some(part) = ["questions", "displayedValues", "displayedFields", "labels"]
         .into_iter()
         .find(|part| data.remove(*part).is_some())
     else {
@@ -193,11 +197,13 @@ mod tests {
 
     #[test]
     fn failure_names_what_was_to_be_fetched() {
-        let event = Notification::read(notified()).unwrap().failed("why", 3);
+        let event = Notification::read(notified())
+            .unwrap()
+            .failed("why", 3, "m-1");
         assert_eq!(
             serde_json::to_value(event).unwrap(),
             json!({
-                "specversion": "1.0", "id": "failed.completedResponse.SV_1.R_1", "source": "/endpoints/survey",
+                "specversion": "1.0", "id": "failed.completedResponse.SV_1.R_1.m-1", "source": "/endpoints/survey",
                 "type": "qualtrics.response.failed", "subject": "SV_1", "time": "2026-11-21T12:00:00Z",
                 "datacontenttype": "application/json",
                 "data": {"surveyId": "SV_1", "responseId": "R_1", "account": "feedback", "reason": "why", "attempts": 3}
@@ -241,18 +247,19 @@ mod tests {
 
     #[test]
     fn what_explains_least_is_left_out_first() {
-        let mut event = Notification::read(notified()).unwrap().failed("x", 1);
-        event.data = Some(json!({"values": {}, "labels": {}, "questions": {}}));
-        assert!(leave_out(&mut event));
-        assert_eq!(
-            event.data,
-            Some(json!({"values": {}, "labels": {}, "left_out": ["questions"]}))
-        );
-        assert!(leave_out(&mut event));
-        assert_eq!(
-            event.data,
-            Some(json!({"values": {}, "left_out": ["questions", "labels"]}))
-        );
+        let mut event = Notification::read(notified()).unwrap().failed("x", 1, "m");
+        event.data = Some(json!({
+            "values": {}, "labels": {}, "questions": {}, "displayedFields": [], "displayedValues": {}
+        }));
+        let mut order = Vec::new();
+        for part in ["questions", "displayedValues", "displayedFields", "labels"] {
+            assert!(leave_out(&mut event));
+            order.push(part);
+            let data = event.data.as_ref().unwrap();
+            assert!(data.get(part).is_none(), "{part}");
+            assert_eq!(data["left_out"], json!(order));
+        }
         assert!(!leave_out(&mut event));
+        assert_eq!(event.data, Some(json!({"values": {}, "left_out": order})));
     }
 }

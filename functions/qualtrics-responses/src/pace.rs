@@ -12,6 +12,9 @@ const LATE: RetryPolicy = RetryPolicy {
     budget: Duration::from_mins(15),
 };
 
+/// A 404 is believed after so many looks, however late the first one came.
+const FEWEST_LOOKS: u32 = 3;
+
 /// An attempt that brought no response.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -25,7 +28,7 @@ pub(crate) struct Failure {
 
 /// The delay before the next attempt; `None` when there is none.
 ///
-/// - `attempts`: how many have failed.
+/// - `attempts`: how many have failed; of a response that is absent, how many found it so.
 /// - `elapsed`: time since the response was notified.
 pub(crate) fn after_failure(
     failure: &Failure,
@@ -33,10 +36,12 @@ pub(crate) fn after_failure(
     elapsed: Duration,
     seed: u64,
 ) -> Option<Duration> {
-    let policy = if failure.absent {
-        LATE
+    let (policy, elapsed) = if !failure.absent {
+        (RetryPolicy::TASK, elapsed)
+    } else if attempts < FEWEST_LOOKS {
+        (LATE, Duration::ZERO)
     } else {
-        RetryPolicy::TASK
+        (LATE, elapsed)
     };
     match failure.disposition {
         Disposition::Retry { after } | Disposition::Reconcile { after } => {
@@ -47,11 +52,13 @@ pub(crate) fn after_failure(
     }
 }
 
-/// The delay after a refused permit: into the next minute, and further where many were refused `before`, as far as it takes
-/// to let all of those go first. Spread over half a minute. `None` when there is no time left to wait.
+/// The delay when the calls of a minute are used up: into the next minute, and further where many were refused a permit
+/// `before`, as far as it takes to let all of those go first; no less than what was `asked` for. Spread over half a minute.
+/// `None` when there is no time left to wait.
 pub(crate) fn until_a_permit(
     before: u32,
     per_minute: u32,
+    asked: Duration,
     now: Timestamp,
     elapsed: Duration,
     seed: u64,
@@ -59,7 +66,10 @@ pub(crate) fn until_a_permit(
     let into_minute = now.as_millisecond().rem_euclid(60_000).unsigned_abs();
     let others = u64::from(before / per_minute.max(1)) * 60_000;
     let spread = seed.rotate_left(before % 64) % 30_000;
-    let delay = Duration::from_millis(60_000 - into_minute + others + spread);
+    let minute = Duration::from_millis(60_000 - into_minute + others);
+    let delay = minute
+        .max(asked)
+        .saturating_add(Duration::from_millis(spread));
     (elapsed.saturating_add(delay) <= RetryPolicy::TASK.budget).then_some(delay)
 }
 
@@ -117,6 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn response_that_is_first_looked_for_late_is_looked_for_more_than_once() {
+        let absent = failure(Disposition::RETRY, true);
+        let hour = Duration::from_hours(1);
+        for (looks, goes_on) in [(1, true), (2, true), (3, false)] {
+            let delay = after_failure(&absent, looks, hour, 7);
+            assert_eq!(delay.is_some(), goes_on, "{looks}: {delay:?}");
+        }
+    }
+
+    #[test]
     fn named_delay_is_kept() {
         let asked = Disposition::Retry {
             after: Some(Duration::from_mins(10)),
@@ -130,7 +150,8 @@ mod tests {
         let now = Timestamp::from_millisecond(60_000 * 1000 + 45_000).unwrap();
         for (before, minutes) in [(0, 0), (199, 0), (200, 1), (1000, 5)] {
             for seed in [0, 1, u64::MAX, seed("a")] {
-                let delay = until_a_permit(before, 200, now, Duration::ZERO, seed).unwrap();
+                let delay =
+                    until_a_permit(before, 200, Duration::ZERO, now, Duration::ZERO, seed).unwrap();
                 let first = Duration::from_secs(15 + minutes * 60);
                 assert!(
                     delay >= first && delay < first + Duration::from_secs(30),
@@ -139,6 +160,9 @@ mod tests {
             }
         }
         let over = RetryPolicy::TASK.budget;
-        assert_eq!(until_a_permit(0, 200, now, over, 0), None);
+        assert_eq!(until_a_permit(0, 200, Duration::ZERO, now, over, 0), None);
+        let asked = Duration::from_secs(90);
+        let delay = until_a_permit(0, 200, asked, now, Duration::ZERO, 0);
+        assert_eq!(delay, Some(asked));
     }
 }

@@ -211,7 +211,7 @@ impl Fixture {
         assert_eq!(event["type"], "qualtrics.response.failed");
         assert_eq!(
             event["id"],
-            "failed.completedResponse.SV_1.R_1.2026-11-21T11:59:00Z"
+            "failed.completedResponse.SV_1.R_1.2026-11-21T11:59:00Z.m1"
         );
         event["data"].clone()
     }
@@ -393,17 +393,28 @@ async fn named_delay_is_kept() {
     let fixture = Fixture::new([refusal(429, "").with("retry-after", 90)]).await;
     assert!(fixture.notified(0).await);
     let hidden = fixture.aws().hidden.clone();
-    assert!((90..=92).contains(&hidden[0]), "{hidden:?}");
+    assert!((90..=120).contains(&hidden[0]), "{hidden:?}");
+}
+
+#[tokio::test]
+async fn call_beyond_the_limit_of_the_brand_waits_for_the_next_minute_and_is_no_attempt() {
+    let fixture = Fixture::new([refusal(429, ""), refusal(429, "")]).await;
+    assert!(fixture.notified(0).await);
+    let hidden = fixture.aws().hidden.clone();
+    assert!((50..=80).contains(&hidden[0]), "{hidden:?}");
+    let attempts = fixture.aws().counters.clone();
+    let attempts = attempts.keys().filter(|key| key.starts_with("attempts/"));
+    assert_eq!(attempts.count(), 0);
+    assert!(!fixture.notified(26 * 60 * MINUTE).await);
+    let reason = fixture.failure()["reason"].to_string();
+    assert!(reason.contains("429"), "{reason}");
 }
 
 #[tokio::test]
 async fn refusal_that_stays_ends_at_once_and_says_what_to_do() {
     for (script, told) in [
-        (vec![refusal(400, "ATP_2")], "put the account's token"),
-        (vec![refusal(403, "AuthZ_2.0")], "a brand administrator"),
-        (vec![refusal(401, "DCD_7")], "accounts verify"),
         (vec![refusal(400, "QVAL_1")], "QVAL_1"),
-        (vec![Step::json(302, "")], "is the data centre right?"),
+        (vec![refusal(413, "")], "HTTP 413"),
     ] {
         let fixture = Fixture::new(script).await;
         assert!(!fixture.notified(0).await);
@@ -416,6 +427,35 @@ async fn refusal_that_stays_ends_at_once_and_says_what_to_do() {
             (&json!("feedback"), &json!("SV_1"), &json!("R_1"))
         );
     }
+}
+
+#[tokio::test]
+async fn account_that_is_refused_is_waited_for_and_then_told_with_what_to_do() {
+    for (step, told) in [
+        (refusal(400, "ATP_2"), "put the account's token"),
+        (refusal(403, "AuthZ_2.0"), "a brand administrator"),
+        (refusal(403, "QMST_2.1"), "share the survey"),
+        (refusal(401, "DCD_7"), "accounts verify feedback"),
+        (Step::json(302, ""), "is the data centre right?"),
+    ] {
+        let fixture = Fixture::new([step.clone(), step]).await;
+        assert!(fixture.notified(25 * 60 * MINUTE).await);
+        assert!(fixture.aws().hidden[0] <= 20 * 60);
+        assert!(fixture.aws().entries.is_empty());
+        assert!(!fixture.notified(26 * 60 * MINUTE).await);
+        let reason = fixture.failure()["reason"].to_string();
+        assert!(
+            reason.contains(told) && reason.contains("closedloop events fetch ev_"),
+            "{reason}"
+        );
+        assert!(!reason.contains(TOKEN));
+    }
+    // Mended in time: nothing is lost.
+    let script = [refusal(403, "QMST_2.1"), response(), survey()];
+    let fixture = Fixture::new(script).await;
+    assert!(fixture.notified(10 * 60 * MINUTE).await);
+    assert!(!fixture.notified(11 * 60 * MINUTE).await);
+    assert_eq!(fixture.event()["type"], "qualtrics.response.completed");
 }
 
 #[tokio::test]
@@ -539,7 +579,10 @@ async fn response_that_is_too_long_loses_its_explanations_first() {
     };
     for (script, left_out) in [
         (long(100_000, 10_000, 200_000), json!(["questions"])),
-        (long(200_000, 60_000, 1_000), json!(["questions", "labels"])),
+        (
+            long(200_000, 60_000, 1_000),
+            json!(["questions", "displayedValues", "displayedFields", "labels"]),
+        ),
     ] {
         let fixture = Fixture::new(script).await;
         assert!(!fixture.notified(0).await);

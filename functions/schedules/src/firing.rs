@@ -8,13 +8,13 @@ use serde_json::{Map, json};
 use store::StoredWorkflow;
 
 /// How long ago a firing may have been lost.
-const CATCH_UP: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const CATCH_UP: SignedDuration = SignedDuration::from_hours(24);
 /// A firing of the last minutes is still on its way.
 const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(10);
 /// A schedule fires once a minute at most.
 const MOST_IN_A_DAY: usize = 24 * 60;
-/// As many events as one call looks for.
-const MOST_CAUGHT_UP: usize = 100;
+/// As many events as one call asks for.
+pub(crate) const MOST_ASKED_FOR: usize = 100;
 
 /// The event that a workflow's schedule has fired. The same firing is the same event, however often it is told.
 pub fn event(workflow: &WorkflowId, schedule: &Schedule, firing: Timestamp) -> CloudEvent {
@@ -40,21 +40,18 @@ pub fn event(workflow: &WorkflowId, schedule: &Schedule, firing: Timestamp) -> C
     }
 }
 
-/// The firings of a workflow's schedule that should have become events by now: those of the last 24 hours, the
-/// newest hundred of them, and none from before the workflow was what it is.
-pub fn due(stored: &StoredWorkflow, now: Timestamp) -> Vec<CloudEvent> {
+/// The firings of a workflow's schedule that should have become events by now: those of the last 24 hours, and none
+/// from before `since`, when the workflow got this schedule or was switched on.
+pub fn due(stored: &StoredWorkflow, since: Timestamp, now: Timestamp) -> Vec<CloudEvent> {
     let workflow = &stored.workflow;
     let Some(schedule) = workflow.trigger.schedule() else {
         return Vec::new();
     };
     let a_day_ago = now.checked_sub(CATCH_UP).unwrap_or(Timestamp::MIN);
     let before = now.checked_sub(ON_ITS_WAY).unwrap_or(Timestamp::MIN);
-    let after = stored.applied_at.max(a_day_ago);
-    let firings = schedule.firings(after, before, MOST_IN_A_DAY);
-    let older = firings.len().saturating_sub(MOST_CAUGHT_UP);
+    let firings = schedule.firings(since.max(a_day_ago), before, MOST_IN_A_DAY);
     firings
         .into_iter()
-        .skip(older)
         .map(|firing| event(&workflow.id, schedule, firing))
         .collect()
 }
@@ -139,8 +136,8 @@ mod tests {
                 &json!({"rate": "1 minute"}),
                 long_ago,
                 "2026-11-23T08:10:30Z",
-                100,
-                "2026-11-23T06:21:00Z",
+                1430,
+                "2026-11-22T08:11:00Z",
                 "2026-11-23T08:00:00Z",
             ),
             // The hour that the clocks skip.
@@ -161,7 +158,8 @@ mod tests {
                 "2026-11-22T10:00:00Z",
             ),
         ] {
-            let due = due(&stored(schedule, applied_at), now.parse().unwrap());
+            let stored = stored(schedule, applied_at);
+            let due = due(&stored, stored.applied_at, now.parse().unwrap());
             let ids: Vec<&str> = due.iter().map(|event| event.id.as_str()).collect();
             assert_eq!(
                 (ids.len(), ids[0], ids[ids.len() - 1]),
@@ -173,13 +171,9 @@ mod tests {
             (&hourly, "2026-11-23T08:00:00Z"),
             (&json!({"at": "2026-11-22T07:00"}), long_ago),
         ] {
-            assert_eq!(
-                due(
-                    &stored(schedule, applied_at),
-                    "2026-11-23T08:30:00Z".parse().unwrap()
-                ),
-                []
-            );
+            let stored = stored(schedule, applied_at);
+            let now = "2026-11-23T08:30:00Z".parse().unwrap();
+            assert_eq!(due(&stored, stored.applied_at, now), []);
         }
     }
 }

@@ -82,6 +82,9 @@ async fn fire(deps: &Deps, ring: &Ring, now: Timestamp) -> Result<Answer, Error>
     Ok(answer)
 }
 
+/// How many revisions of the last day are looked through.
+const MOST_REVISIONS: usize = 20;
+
 async fn catch_up(deps: &Deps, now: Timestamp) -> Result<Answer, Error> {
     let listening = deps.workflows.all_listening(SCHEDULE_FIRED).await?;
     for unreadable in &listening.unreadable {
@@ -110,11 +113,44 @@ async fn missing(
     stored: &StoredWorkflow,
     now: Timestamp,
 ) -> Result<Vec<CloudEvent>, Error> {
-    let mut due = firing::due(stored, now);
+    let since = scheduled_since(deps, stored, now).await?;
+    let mut due = firing::due(stored, since, now);
     let keys: Vec<_> = due.iter().map(CloudEvent::key).collect();
-    let known = deps.events.known(&keys).await?;
-    due.retain(|event| !known.contains(&event.key()));
+    for asked in keys.chunks(firing::MOST_ASKED_FOR) {
+        let known = deps.events.known(asked).await?;
+        due.retain(|event| !known.contains(&event.key()));
+    }
     Ok(due)
+}
+
+/// Since when the workflow has been on with this schedule. Whoever corrects a text in it gives up no firing.
+async fn scheduled_since(
+    deps: &Deps,
+    stored: &StoredWorkflow,
+    now: Timestamp,
+) -> Result<Timestamp, Error> {
+    let mut since = stored.applied_at;
+    let mut revision = stored.revision;
+    for _ in 0..MOST_REVISIONS {
+        if now.duration_since(since) > firing::CATCH_UP || revision <= 1 {
+            break;
+        }
+        revision -= 1;
+        let earlier = deps
+            .workflows
+            .revision(&stored.workflow.id, revision)
+            .await?;
+        match earlier {
+            Some(earlier)
+                if earlier.workflow.enabled
+                    && earlier.workflow.trigger == stored.workflow.trigger =>
+            {
+                since = earlier.applied_at;
+            }
+            Some(_) | None => break,
+        }
+    }
+    Ok(since)
 }
 
 fn answer(events: Vec<CloudEvent>) -> Answer {

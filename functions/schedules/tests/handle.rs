@@ -310,16 +310,19 @@ async fn catch_up_fires_what_was_lost_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn catch_up_of_a_day_of_minutes_is_bounded() {
+async fn catch_up_makes_up_for_a_day_of_minutes() {
     let fixture = Fixture::with(vec![workflow("often", &json!({"rate": "1 minute"}))]).await;
-    assert_eq!(fixture.catch_up().await.unwrap().fired.len(), 100);
+    assert_eq!(fixture.catch_up().await.unwrap().fired.len(), 1430);
     let events = fixture.events();
-    assert_eq!(events[0].id, "2026-11-23T06:16:00Z");
-    assert_eq!(events[99].id, "2026-11-23T07:55:00Z");
+    assert_eq!(events[0].id, "2026-11-22T08:06:00Z");
+    assert_eq!(events[1429].id, "2026-11-23T07:55:00Z");
     let calls = fixture.aws.lock().unwrap().calls.clone();
-    assert_eq!(calls.iter().filter(|call| *call == "PutEvents").count(), 10);
+    assert_eq!(
+        calls.iter().filter(|call| *call == "PutEvents").count(),
+        143
+    );
     assert_eq!(
         calls.iter().filter(|call| *call == "BatchGetItem").count(),
-        1
+        15
     );
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::decision::{EventRecord, kept_trace};
+use crate::decision::EventRecord;
 use crate::event::{CloudEvent, WORKFLOW_CHAIN};
 use crate::id::{AccountName, EventKey, ReplayId, RunId, TaskKey, TaskName, WorkflowId};
 use crate::message::{RUN_FAILED, RUN_SUCCEEDED};
@@ -113,6 +113,10 @@ pub struct Run {
     /// The IANA time zone in which piped text writes dates; UTC when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// The moment by which conditions of tasks judge, where that is not the run's beginning: what is old when an
+    /// event is handled again was not when it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_at: Option<Timestamp>,
     /// When it was created.
     pub started_at: Timestamp,
     /// When its last task ended.
@@ -275,6 +279,8 @@ pub struct VendorCall {
 /// The input of a task, with its draft, in bytes of JSON. A row holds 400 kB, and what came of the attempts
 /// must fit as well.
 pub const MOST_INPUT_BYTES: usize = 250_000;
+/// The trace of a task's condition; a larger one is not kept.
+const MOST_TASK_TRACE_BYTES: usize = 20_000;
 /// The inputs of all tasks of a run, which are written in one transaction of 4 MB.
 pub const MOST_RUN_BYTES: usize = 3_000_000;
 
@@ -296,7 +302,7 @@ pub fn begin(
     trace: Value,
     now: Timestamp,
 ) -> (Run, Vec<TaskRun>) {
-    begin_as(workflow, revision, event, trace, None, now)
+    begin_as(workflow, revision, event, trace, None, None, now)
 }
 
 /// Creates a run of a workflow for an event that is handled again. What an earlier run may have written is
@@ -310,7 +316,15 @@ pub fn begin_replay(
     now: Timestamp,
 ) -> (Run, Vec<TaskRun>) {
     let keys_are_old = !replay.new_keys;
-    let (run, mut tasks) = begin_as(workflow, revision, &record.event, trace, Some(replay), now);
+    let (run, mut tasks) = begin_as(
+        workflow,
+        revision,
+        &record.event,
+        trace,
+        Some(replay),
+        Some(record.evaluated_at),
+        now,
+    );
     if keys_are_old {
         for task in &mut tasks {
             task.first_ever_at = Some(record.evaluated_at);
@@ -325,6 +339,7 @@ fn begin_as(
     event: &CloudEvent,
     trace: Value,
     replay: Option<Replay>,
+    judged_at: Option<Timestamp>,
     now: Timestamp,
 ) -> (Run, Vec<TaskRun>) {
     let event_key = event.key();
@@ -351,6 +366,7 @@ fn begin_as(
         reopened: 0,
         replay,
         timezone: workflow.timezone.clone(),
+        judged_at,
         started_at: now,
         finished_at: None,
         trace,
@@ -418,7 +434,7 @@ pub fn settle(run: &Run, tasks: &mut [TaskRun], event: Option<&CloudEvent>) -> S
                 continue;
             };
             if let (Some(task), Some(flag)) = (tasks.get_mut(index), changed.get_mut(index)) {
-                task.trace = trace.map(kept_trace);
+                task.trace = trace.filter(|trace| bytes_of(trace) <= MOST_TASK_TRACE_BYTES);
                 task.unwanted = matches!(next, Next::NotWanted(_));
                 match next {
                     Next::Request(input) => {
@@ -534,7 +550,10 @@ fn next_state(
     let Some(condition) = &task.when else {
         return Some(filled_in(run, task, tasks, event).into());
     };
-    let evaluation = condition.evaluate(&seen_by_condition(tasks, event), run.started_at);
+    let evaluation = condition.evaluate(
+        &seen_by_condition(tasks, event),
+        run.judged_at.unwrap_or(run.started_at),
+    );
     Some(Step {
         next: if evaluation.holds {
             filled_in(run, task, tasks, event)
@@ -564,7 +583,8 @@ fn filled_in(run: &Run, task: &TaskRun, tasks: &[TaskRun], event: &CloudEvent) -
             return Next::Fail(format!("the piped text cannot be filled in: {error}"));
         }
     };
-    let bytes = bytes_of(&input) + bytes_of(&task.draft);
+    let condition = task.when.as_ref().map_or(0, |when| bytes_of(&json!(when)));
+    let bytes = bytes_of(&input) + bytes_of(&task.draft) + condition;
     let others: usize = tasks
         .iter()
         .filter_map(|other| other.input.as_ref())

@@ -204,17 +204,17 @@ impl Workflow {
                 };
                 problems.push((format!("tasks[{index}].input{path}"), error.problem));
             }
-            check_templates(
-                &task.input,
-                &mut TemplateCheck {
-                    kind: task.kind,
-                    base: format!("tasks[{index}].input"),
-                    before: &before,
-                    kinds: &kinds,
-                    problems: &mut problems,
-                },
-                &mut String::new(),
-            );
+            let mut check = TemplateCheck {
+                kind: task.kind,
+                base: format!("tasks[{index}].input"),
+                before: &before,
+                kinds: &kinds,
+                problems: &mut problems,
+            };
+            check_templates(&task.input, &mut check, &mut String::new());
+            for (task, output) in task.when.iter().flat_map(rules::Condition::task_outputs) {
+                check.reference(&task, output.as_deref(), &format!("tasks[{index}].when"));
+            }
         }
         problems
     }
@@ -301,33 +301,38 @@ impl TemplateCheck<'_> {
             }
         };
         for Reference { task, output } in references {
-            if !self.before.iter().any(|name| name.as_str() == task) {
-                let problem = if self.kinds.contains_key(task.as_str()) {
-                    format!(
-                        "uses the output of `{task}`, which this task does not need: add it to `needs`"
-                    )
-                } else {
-                    let known: Vec<&str> = self.kinds.keys().copied().collect();
-                    format!(
-                        "uses the output of `{task}`, but there is no such task: expected one of {}",
-                        known.join(", ")
-                    )
-                };
-                self.problems.push((at.clone(), problem));
-                continue;
-            }
-            let known = self.kinds.get(task.as_str()).map(|kind| kind.outputs());
-            if let (Some(output), Some(known)) = (output, known)
-                && !known.contains(&output.as_str())
-            {
-                self.problems.push((
-                    at.clone(),
-                    format!(
-                        "uses the output `{output}` of `{task}`, expected one of {}",
-                        known.join(", ")
-                    ),
-                ));
-            }
+            self.reference(&task, output.as_deref(), &at);
+        }
+    }
+
+    /// Checks that an output is there when it is needed.
+    fn reference(&mut self, task: &str, output: Option<&str>, at: &str) {
+        if !self.before.iter().any(|name| name.as_str() == task) {
+            let problem = if self.kinds.contains_key(task) {
+                format!(
+                    "uses the output of `{task}`, which this task does not need: add it to `needs`"
+                )
+            } else {
+                let known: Vec<&str> = self.kinds.keys().copied().collect();
+                format!(
+                    "uses the output of `{task}`, but there is no such task: expected one of {}",
+                    known.join(", ")
+                )
+            };
+            self.problems.push((at.to_owned(), problem));
+            return;
+        }
+        let known = self.kinds.get(task).map(|kind| kind.outputs());
+        if let (Some(output), Some(known)) = (output, known)
+            && !known.contains(&output)
+        {
+            self.problems.push((
+                at.to_owned(),
+                format!(
+                    "uses the output `{output}` of `{task}`, expected one of {}",
+                    known.join(", ")
+                ),
+            ));
         }
     }
 }
@@ -431,6 +436,22 @@ mod tests {
                 ]),
                 "tasks[1].input.comment",
                 "uses the output `number` of `a`, expected one of id, status",
+            ),
+            (
+                json!([ticket("a", &[], "x"), {
+                    "id": "b", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x"},
+                    "when": {"any": [{"field": "tasks.a.output.status", "equals": "new"}]}
+                }]),
+                "tasks[1].when",
+                "add it to `needs`",
+            ),
+            (
+                json!([ticket("a", &[], "x"), {
+                    "id": "b", "kind": "zendesk.create_ticket", "account": "zd", "input": {"comment": "x"},
+                    "needs": ["a"], "when": {"expression": "event.tasks.a.output.state == 'new'"}
+                }]),
+                "tasks[1].when",
+                "uses the output `state` of `a`",
             ),
             (
                 json!([

@@ -1,6 +1,6 @@
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use domain::message::{SOURCE_EVALUATE, TASK_REQUESTED, TaskMessage};
+use domain::message::{SOURCE_EVALUATE, SOURCE_INGEST, TASK_REQUESTED, TaskMessage};
 use domain::{CloudEvent, TaskRun};
 use startup::AwsConfig;
 
@@ -32,23 +32,37 @@ impl Bus {
             .iter()
             .map(|task| (TASK_REQUESTED, detail(task)))
             .collect();
-        self.put("requesting tasks", &messages).await
+        self.put("requesting tasks", SOURCE_EVALUATE, &messages)
+            .await
     }
 
     /// Tells how a run has ended.
     pub(crate) async fn tell_end(&self, end: &CloudEvent) -> Result<(), Error> {
         let message = (end.kind.as_str(), serde_json::json!(end).to_string());
-        self.put("telling how a run has ended", &[message]).await
+        self.put("telling how a run has ended", SOURCE_EVALUATE, &[message])
+            .await
     }
 
-    async fn put(&self, attempted: &'static str, messages: &[(&str, String)]) -> Result<(), Error> {
+    /// Passes on once more what came from outside. Whoever has evaluated it does nothing: it has the same key.
+    pub(crate) async fn pass_on(&self, event: &CloudEvent) -> Result<(), Error> {
+        let message = (event.kind.as_str(), serde_json::json!(event).to_string());
+        self.put("passing on an event", SOURCE_INGEST, &[message])
+            .await
+    }
+
+    async fn put(
+        &self,
+        attempted: &'static str,
+        source: &'static str,
+        messages: &[(&str, String)],
+    ) -> Result<(), Error> {
         for chunk in messages.chunks(MOST_ENTRIES) {
             let entries = chunk
                 .iter()
                 .map(|(detail_type, detail)| {
                     PutEventsRequestEntry::builder()
                         .event_bus_name(&self.name)
-                        .source(SOURCE_EVALUATE)
+                        .source(source)
                         .detail_type(*detail_type)
                         .detail(detail)
                         .build()

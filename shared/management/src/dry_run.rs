@@ -134,6 +134,9 @@ pub struct TaskPreview {
     pub needs: Vec<TaskName>,
     /// The account that it uses.
     pub account: AccountAsked,
+    /// Why its own condition holds or does not: each comparison with the value seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Value>,
     /// Its input with the piped text filled in. What an earlier task would leave stands between `‹` and `›`, as in
     /// `‹incident.number›`. Absent when it could not be filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,7 +191,7 @@ impl Management {
         };
         let (event, filled_in) = match event_of(request, now)? {
             Asked::Given(read) => *read,
-            Asked::Stored(key, _) => (self.event(key, None).await?.event, Vec::new()),
+            Asked::Stored(key, _) => (self.event(key, None, now).await?.event, Vec::new()),
         };
         let mut plan = plan(&workflow, revision, &event, filled_in, now);
         let mut room = MOST_BYTES;
@@ -458,7 +461,20 @@ fn plan(
             trace: decision::kept_trace(trace),
         },
         run,
-        tasks: tasks.iter().map(shown).collect(),
+        tasks: tasks
+            .iter()
+            .zip(&workflow.tasks)
+            .map(|(task, definition)| {
+                let mut preview = shown(task);
+                if definition.when.as_ref().is_some_and(hangs_on_outputs) {
+                    preview.notes.push(
+                        "only if its condition holds, which looks at what earlier tasks leave"
+                            .to_owned(),
+                    );
+                }
+                preview
+            })
+            .collect(),
     }
 }
 
@@ -512,7 +528,11 @@ fn simulated(
     event: &CloudEvent,
     now: Timestamp,
 ) -> (RunId, Vec<TaskRun>) {
-    let (begun, mut tasks) = run::begin(workflow, revision, event, Value::Null, now);
+    let mut workflow = workflow.clone();
+    for task in &mut workflow.tasks {
+        task.when.take_if(|when| hangs_on_outputs(when));
+    }
+    let (begun, mut tasks) = run::begin(&workflow, revision, event, Value::Null, now);
     loop {
         let mut moved = false;
         for task in &mut tasks {
@@ -530,6 +550,11 @@ fn simulated(
         }
         run::settle(&begun, &mut tasks, Some(event));
     }
+}
+
+/// Whether a task's condition looks at what earlier tasks leave, which nobody knows before they have run.
+fn hangs_on_outputs(when: &rules::Condition) -> bool {
+    !when.task_outputs().is_empty()
 }
 
 /// Stands for an output.
@@ -568,6 +593,7 @@ fn shown(task: &TaskRun) -> TaskPreview {
                 ),
             })
         }),
+        trace: task.trace.clone(),
         input: task.input.clone(),
         depends_on,
         address: None,
@@ -617,15 +643,14 @@ fn take_in(task: &mut TaskPreview, preview: Preview) {
 /// Leaves out what is too large to be answered.
 fn bound(task: &mut TaskPreview, room: &mut usize) {
     let bytes = json!([task.input, task.requests]).to_string().len();
-    match room.checked_sub(bytes) {
-        Some(left) => *room = left,
-        None => {
-            task.input = None;
-            task.requests = Vec::new();
-            task.notes.push(format!(
+    if let Some(left) = room.checked_sub(bytes) {
+        *room = left;
+    } else {
+        task.input = None;
+        task.requests = Vec::new();
+        task.notes.push(format!(
                 "its input and requests take {bytes} bytes, which is too much to show beside those of the other tasks"
             ));
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use domain::message::RESPONSE_NOTIFIED;
 use domain::{AccountName, EndpointName, EventKey, RunId, TaskName, TaskState, WorkflowId};
 use retry::Disposition;
 
@@ -35,6 +36,17 @@ pub enum Error {
          parameter EventRetentionDays), was refused at the endpoint (its sender was told why), or belongs to another stack"
     )]
     UnknownEvent(EventKey),
+    /// The event has no answers.
+    #[error(
+        "the event `{event}` is of the type `{kind}`: only one of the type {RESPONSE_NOTIFIED} says that there are answers \
+         to be fetched"
+    )]
+    NoAnswersToFetch {
+        /// The event.
+        event: EventKey,
+        /// Its type.
+        kind: String,
+    },
     /// Workflows would stop working.
     #[error(
         "the account `{account}` is used by {}: delete or change them first, or force it",
@@ -253,6 +265,7 @@ impl Error {
             | Self::KeysInUse { .. }
             | Self::WorkflowOff(_)
             | Self::ReplayedTooOften(_)
+            | Self::NoAnswersToFetch { .. }
             | Self::WouldFailAgain { .. }
             | Self::EventExpired { .. } => ErrorKind::Conflict,
             Self::Stale { .. } => ErrorKind::Stale,

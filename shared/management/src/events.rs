@@ -1,11 +1,11 @@
 use domain::event::ENDPOINT;
-use domain::message::{FAILED_ID_PREFIX, NOTIFIED_ID_PREFIX, RESPONSE_NOTIFIED};
+use domain::message::{NOTIFIED_ID_PREFIX, RESPONSE_NOTIFIED};
 use domain::{CloudEvent, EventKey, ReplayId, RunId, RunState, WorkflowId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Order, StoredEvent};
+use store::{EventRecord, Order, StoredEvent};
 
 use crate::Management;
 use crate::error::Error;
@@ -18,6 +18,10 @@ use crate::runs::days_ago;
 pub const MOST_EVENTS_LISTED: usize = 1_000;
 /// How many are listed when nobody says.
 const LISTED: usize = 20;
+
+/// Answers come within this time after their notification or not at all, unless somebody has them fetched again: fetching
+/// goes on for 26 hours.
+const ANSWERS_COME_WITHIN: SignedDuration = SignedDuration::from_hours(27);
 
 /// Which events are to be listed. Without a period: those of the last seven days.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -153,11 +157,9 @@ pub enum AnswersState {
     Pending,
     /// The event that brings them was evaluated.
     Fetched,
-    /// They could not be fetched.
-    Failed {
-        /// The event that says why.
-        failure: EventKey,
-    },
+    /// They did not come in time. An event of the type `qualtrics.response.failed` says why, unless the notification lies
+    /// in a dead-letter queue.
+    Missing,
 }
 
 /// What was decided for one workflow.
@@ -260,10 +262,11 @@ impl Management {
         &self,
         key: &EventKey,
         workflow: Option<&WorkflowId>,
+        now: Timestamp,
     ) -> Result<EventDetail, Error> {
         let seen = self.event_rows.read(key).await?;
         let seen = seen.ok_or_else(|| Error::UnknownEvent(key.clone()))?;
-        let answers = self.answers(&seen.record.event).await?;
+        let answers = self.answers(&seen.record, now).await?;
         let explanation = match workflow {
             Some(id) => {
                 let now = self.workflow_rows.get(id).await?;
@@ -318,36 +321,53 @@ impl Management {
         })
     }
 
+    /// Has the answers of a survey response fetched once more, for 26 hours from now: when they could not be had before and
+    /// whatever was in the way is mended. `key` is the notification's. Says where the answers will come, and what was known
+    /// of them before. Where they are here already, nothing runs twice: they come as the same event.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` when the event is no notification of a response; `Unavailable`.
+    pub async fn fetch_answers(&self, key: &EventKey, now: Timestamp) -> Result<Answers, Error> {
+        let record = self.event_rows.get(key).await?;
+        let record = record.ok_or_else(|| Error::UnknownEvent(key.clone()))?;
+        let Some(answers) = self.answers(&record, now).await? else {
+            return Err(Error::NoAnswersToFetch {
+                event: key.clone(),
+                kind: record.event.kind,
+            });
+        };
+        self.bus.pass_on(&record.event).await?;
+        Ok(answers)
+    }
+
     /// What has become of the answers that an event says are to be fetched.
-    async fn answers(&self, event: &CloudEvent) -> Result<Option<Answers>, Error> {
-        let Some((answers, failure)) = keys_of_answers(event) else {
+    async fn answers(
+        &self,
+        notified: &EventRecord,
+        now: Timestamp,
+    ) -> Result<Option<Answers>, Error> {
+        let Some(event) = key_of_answers(&notified.event) else {
             return Ok(None);
         };
-        let known = self
-            .event_rows
-            .known(&[answers.clone(), failure.clone()])
-            .await?;
-        let state = if known.contains(&answers) {
+        let known = self.event_rows.known(std::slice::from_ref(&event)).await?;
+        let waited = now.duration_since(notified.evaluated_at);
+        let state = if known.contains(&event) {
             AnswersState::Fetched
-        } else if known.contains(&failure) {
-            AnswersState::Failed { failure }
+        } else if waited > ANSWERS_COME_WITHIN {
+            AnswersState::Missing
         } else {
             AnswersState::Pending
         };
-        Ok(Some(Answers {
-            event: answers,
-            state,
-        }))
+        Ok(Some(Answers { event, state }))
     }
 }
 
-/// The key of the event that brings the answers, and of the one that says why there are none.
-fn keys_of_answers(event: &CloudEvent) -> Option<(EventKey, EventKey)> {
+/// The key of the event that brings the answers.
+fn key_of_answers(event: &CloudEvent) -> Option<EventKey> {
     let id = Some(event.id.as_str()).filter(|_| event.kind == RESPONSE_NOTIFIED);
     let id = id?.strip_prefix(NOTIFIED_ID_PREFIX)?;
     let endpoint = event.extensions.get(ENDPOINT).and_then(Value::as_str);
-    let key = |id: &str| EventKey::derive(&event.source, id, endpoint);
-    Some((key(id), key(&format!("{FAILED_ID_PREFIX}{id}"))))
+    Some(EventKey::derive(&event.source, id, endpoint))
 }
 
 #[cfg(test)]
@@ -388,13 +408,12 @@ mod tests {
     #[test]
     fn answers_are_looked_for_where_they_will_come() {
         let mut event = samples::evaluated_event().0.event;
-        assert_eq!(keys_of_answers(&event), None);
+        assert_eq!(key_of_answers(&event), None);
         event.kind = RESPONSE_NOTIFIED.to_owned();
-        assert_eq!(keys_of_answers(&event), None);
+        assert_eq!(key_of_answers(&event), None);
         event.id = "notified.SV_1.R_2".to_owned();
-        let key = |id: &str| EventKey::derive(&event.source, id, None);
-        let expected = (key("SV_1.R_2"), key("failed.SV_1.R_2"));
-        assert_eq!(keys_of_answers(&event), Some(expected));
+        let expected = EventKey::derive(&event.source, "SV_1.R_2", None);
+        assert_eq!(key_of_answers(&event), Some(expected));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use domain::message::RESPONSE_FAILED;
 use domain::trigger::Listener;
-use domain::{CloudEvent, WorkflowId};
+use domain::{CloudEvent, EventKey, WorkflowId};
 use jiff::Timestamp;
 use store::{Outcome, StoredEvent, StoredWorkflow};
 
@@ -132,7 +133,7 @@ fn why_no_decision(
         Some(_) | None => {}
     }
     if let Some(answers) = answers {
-        sentences.push(of_answers(answers, id));
+        sentences.push(of_answers(answers, &seen.record.event.key(), id));
     }
     let would_start = |now: &StoredWorkflow| {
         now.workflow.enabled && mismatch(now.workflow.listeners(), &record.event).is_none()
@@ -234,7 +235,7 @@ fn mismatch(listeners: BTreeSet<Listener>, event: &CloudEvent) -> Option<Mismatc
 }
 
 /// What is to be said of the event that brings the answers of a survey response.
-fn of_answers(answers: &Answers, workflow: &WorkflowId) -> String {
+fn of_answers(answers: &Answers, notified: &EventKey, workflow: &WorkflowId) -> String {
     let Answers { event, state } = answers;
     match state {
         AnswersState::Pending => format!(
@@ -243,8 +244,8 @@ fn of_answers(answers: &Answers, workflow: &WorkflowId) -> String {
         AnswersState::Fetched => format!(
             "This event says that there is a response; its answers came as the event {event}: see closedloop events show {event} --workflow {workflow}"
         ),
-        AnswersState::Failed { failure } => format!(
-            "This event says that there is a response; its answers could not be fetched: see closedloop events show {failure}"
+        AnswersState::Missing => format!(
+            "This event says that there is a response; its answers did not come: closedloop events list --type {RESPONSE_FAILED} names the event that says why, unless the notification lies in a dead-letter queue, and closedloop events fetch {notified} has them fetched once more."
         ),
     }
 }
@@ -304,6 +305,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn absent_decision_is_explained_by_the_revision_of_that_moment() {
         let heard = on("response.completed");
         let subject = json!({"event": {"type": "response.completed", "subject": "SV_2"}});
@@ -416,12 +418,12 @@ mod tests {
     fn decision_is_explained_with_what_the_trigger_asks_for_by_itself() {
         let id = WorkflowId::parse("w").unwrap();
         let run = samples::failed_run().0.id;
-        let survey = revision(&json!({"survey_response": {"survey": "SV_1"}}), true, 1, -1);
+        let survey = revision(&json!({"dataset_record": {}}), true, 1, -1);
         for (outcome, expected) in [
             (Outcome::Started { run }, vec!["started the run run_"]),
             (
                 Outcome::NotMatched,
-                vec!["did not hold", "asks for this by itself", "status"],
+                vec!["did not hold", "asks for this by itself", "time"],
             ),
             (Outcome::RefusedLoop, vec!["first → looping"]),
             (
@@ -470,10 +472,7 @@ mod tests {
             now: Some(&stored),
             revisions: std::slice::from_ref(&stored),
         };
-        let (event, failure) = (
-            domain::EventKey::derive("/a", "1", None),
-            domain::EventKey::derive("/a", "failed.1", None),
-        );
+        let event = EventKey::derive("/a", "1", None);
         for (state, expected) in [
             (AnswersState::Pending, "are being fetched".to_owned()),
             (
@@ -481,10 +480,8 @@ mod tests {
                 format!("events show {event} --workflow w"),
             ),
             (
-                AnswersState::Failed {
-                    failure: failure.clone(),
-                },
-                format!("events show {failure}"),
+                AnswersState::Missing,
+                format!("events fetch {}", seen.record.event.key()),
             ),
         ] {
             let answers = Answers {

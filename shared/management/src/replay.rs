@@ -483,9 +483,13 @@ fn is_wanted(request: &ReplayEvents, workflow: &Workflow, entry: &EventEntry) ->
             .as_ref()
             .is_none_or(|subject| Some(store::listed(subject)) == entry.subject);
     let listeners = workflow.listeners();
-    let may_hear = listeners
-        .iter()
-        .any(|listener| store::listed(&listener.kind) == entry.kind);
+    let may_hear = listeners.iter().any(|listener| {
+        store::listed(&listener.kind) == entry.kind
+            && listener
+                .subject
+                .as_deref()
+                .is_none_or(|subject| Some(store::listed(subject)) == entry.subject)
+    });
     is_asked_for && (may_hear || request.regardless)
 }
 

@@ -30,6 +30,22 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
+    /// Another run has had these keys: whatever is tried now may have been done by that, and is looked for from the
+    /// moment on at which the event was evaluated.
+    pub(crate) fn look_first_since(&mut self, since: Timestamp) {
+        let Self::Reopen {
+            changed, requests, ..
+        } = self
+        else {
+            return;
+        };
+        let tasks = changed.iter_mut().map(|(task, _)| task).chain(requests);
+        for task in tasks {
+            task.look_first = true;
+            task.first_ever_at = Some(task.first_ever_at.map_or(since, |own| own.min(since)));
+        }
+    }
+
     /// The tasks that are to be requested.
     pub(crate) fn requests(&self) -> &[TaskRun] {
         match self {

@@ -278,17 +278,34 @@ impl Management {
     ) -> Result<(Plan, Option<StoredEvent>), Error> {
         let RunDetail { run, tasks } = self.run(id).await?;
         let seen = self.event_rows.read(&run.event).await?;
-        if let (RunState::Failed, Some(seen)) = (run.state, &seen) {
-            let others = others_with_its_keys(&run, seen);
-            if let Some(running) = self.running(&others).await? {
-                return Err(Error::KeysInUse {
-                    running,
-                    may_have_new_keys: false,
+        let mut shared_since = None;
+        match (run.state, &seen) {
+            (RunState::Failed, Some(seen)) => {
+                let others = others_with_its_keys(&run, seen);
+                if let Some(running) = self.running(&others).await? {
+                    return Err(Error::KeysInUse {
+                        running,
+                        may_have_new_keys: false,
+                    });
+                }
+                if !others.is_empty() {
+                    shared_since = Some(seen.record.evaluated_at);
+                }
+            }
+            // Nothing keeps two runs with the same keys from beginning side by side any more: the first one may.
+            (RunState::Failed, None) if run.replay.as_ref().is_some_and(|it| !it.new_keys) => {
+                return Err(Error::EventExpired {
+                    run: run.id,
+                    waiting: tasks.into_iter().map(|task| task.name).collect(),
                 });
             }
+            (RunState::Failed | RunState::Running | RunState::Succeeded, _) => {}
         }
         let event = seen.as_ref().map(|seen| &seen.record.event);
-        let plan = retry::plan(run, tasks, task, event, now)?;
+        let mut plan = retry::plan(run, tasks, task, event, now)?;
+        if let Some(since) = shared_since {
+            plan.look_first_since(since);
+        }
         Ok((plan, seen))
     }
 

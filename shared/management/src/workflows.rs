@@ -311,15 +311,22 @@ impl Management {
             Err(error) => return Err(error.into()),
         };
         // A schedule without its workflow does nothing. Whoever was interrupted here deletes once more.
-        let last = match before {
-            Some(before) => Some(before),
-            None => {
-                let last = self.workflow_rows.last_revision(id).await?;
-                self.workflow_rows.revision(id, last).await?
-            }
+        let last = if before.is_some() {
+            before
+        } else {
+            let last = self.workflow_rows.last_revision(id).await?;
+            self.workflow_rows.revision(id, last).await?
         };
         if last.is_some_and(|last| last.workflow.trigger.schedule().is_some()) {
             self.schedules.remove(id).await?;
+            // Somebody may have applied it again meanwhile.
+            if let Some(row) = self.workflow_rows.get(id).await?
+                && let Some(schedule) = row.workflow.trigger.schedule()
+            {
+                self.schedules
+                    .keep(&row.workflow, schedule, row.applied_at)
+                    .await?;
+            }
         }
         if deleted {
             Ok(())
@@ -367,18 +374,25 @@ impl Management {
                 let since = before.as_ref().map_or(now, |before| before.applied_at);
                 (Done::Unchanged, revision, since)
             }
-            Err(store::Error::Conflict { .. }) => return Err(changed_in_between(&workflow.id)),
+            Err(store::Error::Conflict { .. }) => {
+                // The clock may be this change's by now, and the row is the other one's.
+                if schedule.is_some() {
+                    self.follow_row(&workflow.id, None, now).await?;
+                }
+                return Err(changed_in_between(&workflow.id));
+            }
             Err(error) => return Err(error.into()),
         };
-        match schedule {
-            Some(schedule) if !workflow.enabled => {
+        let has_clock = schedule.is_some() || self.had_schedule(done, before).await?;
+        if let Some(schedule) = schedule {
+            if !workflow.enabled {
                 self.schedules.keep(&workflow, schedule, now).await?;
             }
-            Some(_) => {}
-            None if self.had_schedule(done, before).await? => {
-                self.schedules.remove(&workflow.id).await?;
-            }
-            None => {}
+        } else if has_clock {
+            self.schedules.remove(&workflow.id).await?;
+        }
+        if has_clock {
+            self.follow_row(&workflow.id, Some(revision), now).await?;
         }
         Ok(AppliedWorkflow {
             done,
@@ -389,6 +403,25 @@ impl Management {
             },
             warnings: Vec::new(),
         })
+    }
+
+    /// Makes the clock what the row says, unless that is of the revision that has just been followed: somebody else
+    /// may have changed both in between, in another order.
+    async fn follow_row(
+        &self,
+        id: &WorkflowId,
+        followed: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let row = self.workflow_rows.get(id).await?;
+        if followed.is_some() && row.as_ref().map(|row| row.revision) == followed {
+            return Ok(());
+        }
+        let workflow = row.as_ref().map(|row| &row.workflow);
+        match workflow.and_then(|workflow| Some((workflow, workflow.trigger.schedule()?))) {
+            Some((workflow, schedule)) => self.schedules.keep(workflow, schedule, now).await,
+            None => self.schedules.remove(id).await,
+        }
     }
 
     /// Whether the workflow, which has no schedule, had one until now: before this change, or before the last one if

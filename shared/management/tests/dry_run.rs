@@ -1,7 +1,6 @@
 //! Dry runs against a local stand-in for the tables and the task functions.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a test stops at the first surprise, in its helpers too"
 )]
 

@@ -824,20 +824,80 @@ async fn event_tells_the_traces_of_its_runs_and_why_a_workflow_was_not_asked() {
         "decisions": {"S": json!(decisions).to_string()},
         "evaluated_at": {"N": detail.evaluated_at.as_millisecond().to_string()},
     }));
-    let shown = fixture.management.event(&detail.key, None).await.unwrap();
+    let shown = fixture
+        .management
+        .event(&detail.key, None, fixture.now)
+        .await
+        .unwrap();
     assert_eq!(shown, detail);
     for (workflow, words) in [
         ("promoters", "condition did not hold"),
         ("elsewhere", "there never was one"),
     ] {
         let id = WorkflowId::parse(workflow).unwrap();
-        let shown = fixture.management.event(&detail.key, Some(&id)).await;
+        let shown = fixture
+            .management
+            .event(&detail.key, Some(&id), fixture.now)
+            .await;
         let text = shown.unwrap().explanation.unwrap();
         assert!(text.contains(words), "{workflow}: {text}");
     }
     let unknown = domain::EventKey::derive("/endpoints/a", "1", None);
-    let error = fixture.management.event(&unknown, None).await.unwrap_err();
+    let error = fixture
+        .management
+        .event(&unknown, None, fixture.now)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn answers_that_did_not_come_are_fetched_once_more() {
+    let fixture = Fixture::new().await;
+    let notified: CloudEvent = serde_json::from_value(json!({
+        "specversion": "1.0", "id": "notified.completedResponse.SV_1.R_1", "source": "/endpoints/survey",
+        "type": "qualtrics.response.notified", "account": "feedback", "notifiedtype": "qualtrics.response.completed",
+        "data": {"SurveyID": "SV_1", "ResponseID": "R_1"}
+    }))
+    .unwrap();
+    let key = notified.key();
+    fixture.event(&notified, fixture.now, &json!([]));
+    for (hours, state) in [(0, "pending"), (26, "pending"), (28, "missing")] {
+        let now = fixture.now + SignedDuration::from_hours(hours);
+        let shown = fixture.management.event(&key, None, now).await.unwrap();
+        assert_eq!(json!(shown.answers)["state"], state, "{hours}");
+    }
+    let answers = fixture.management.fetch_answers(&key, fixture.now).await;
+    let answers = answers.unwrap();
+    let expected =
+        domain::EventKey::derive("/endpoints/survey", "completedResponse.SV_1.R_1", None);
+    assert_eq!(answers.event, expected);
+    let (operation, put) = fixture.aws().writes.pop().unwrap();
+    let entry = &put["Entries"][0];
+    assert_eq!(
+        (operation.as_str(), &entry["Source"], &entry["DetailType"]),
+        (
+            "PutEvents",
+            &json!("closedloop.ingest"),
+            &json!("qualtrics.response.notified")
+        )
+    );
+    let detail: CloudEvent = serde_json::from_str(entry["Detail"].as_str().unwrap()).unwrap();
+    assert_eq!(detail, notified);
+
+    let (_, _, other) = samples::failed_run();
+    fixture.event(&other, fixture.now, &json!([]));
+    for (key, kind) in [
+        (other.key(), ErrorKind::Conflict),
+        (
+            domain::EventKey::derive("/a", "unknown", None),
+            ErrorKind::NotFound,
+        ),
+    ] {
+        let error = fixture.management.fetch_answers(&key, fixture.now).await;
+        assert_eq!(error.unwrap_err().kind(), kind);
+    }
+    assert!(fixture.aws().written().is_empty());
 }
 
 /// Runs of `follow-up` for events of their own, a minute apart.
@@ -1002,7 +1062,11 @@ async fn first_replay_begins_the_run_that_a_delivery_would_have_and_a_repeated_o
         );
     }
     // It is noted on the event, which shows it.
-    let shown = fixture.management.event(&key, None).await.unwrap();
+    let shown = fixture
+        .management
+        .event(&key, None, samples::NOW)
+        .await
+        .unwrap();
     assert_eq!(shown.replays.len(), 1);
     assert_eq!(
         (&shown.replays[0].run, shown.replays[0].state),
@@ -1295,15 +1359,20 @@ async fn event_that_announces_a_response_tells_where_its_answers_are() {
         kind: "qualtrics.response.completed".to_owned(),
         ..event.clone()
     };
-    for (arrived, expected) in [
-        (None, "pending"),
-        (Some("failed.R_1"), "failed"),
-        (Some("R_1"), "fetched"),
+    let later = samples::NOW + SignedDuration::from_hours(28);
+    for (arrived, now, expected) in [
+        (None, samples::NOW, "pending"),
+        (None, later, "missing"),
+        (Some("R_1"), later, "fetched"),
     ] {
         if let Some(id) = arrived {
             fixture.event(&other(id), fixture.now, &json!([]));
         }
-        let shown = fixture.management.event(&event.key(), None).await.unwrap();
+        let shown = fixture
+            .management
+            .event(&event.key(), None, now)
+            .await
+            .unwrap();
         let answers = json!(shown.answers);
         assert_eq!(answers["state"], expected);
         assert_eq!(answers["event"], json!(other("R_1").key()));

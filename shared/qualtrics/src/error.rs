@@ -11,6 +11,8 @@ use vendor_http::{Call, Failure, Response, UnusableToken};
 const LONGEST_WORDS: usize = 300;
 /// Limits are counted by the minute; an answer that names no delay is not taken for "at once".
 const LEAST_DELAY: Duration = Duration::from_secs(10);
+/// How often to look whether somebody has mended the account: as often as a broken account is looked at.
+const LOOK_EVERY: Duration = Duration::from_mins(20);
 /// No credentials arrived.
 const NO_CREDENTIALS: &str = "ATP_2";
 /// The token is not known here.
@@ -81,9 +83,12 @@ impl Error {
     ///
     /// A response that is not found is `Retry`: it may be readable some seconds after it was notified. How long that is
     /// worth while is the caller's to decide ([`Error::is_absent`]).
+    ///
+    /// What refuses the account rather than the call is `Wait`: nobody sends the notification again, and the same call
+    /// succeeds once somebody has put another token or shared the survey.
     pub fn disposition(&self) -> Disposition {
         match &self.kind {
-            ErrorKind::Token(_) => Disposition::GiveUp,
+            ErrorKind::Token(_) => Disposition::Wait { every: LOOK_EVERY },
             ErrorKind::NoAnswer(Failure::NotSent { .. } | Failure::Interrupted { .. })
             // A page of a gateway with the status 200 goes away.
             | ErrorKind::Unexpected { .. } => Disposition::RETRY,
@@ -108,6 +113,11 @@ impl Error {
         self.status() == Some(401)
     }
 
+    /// True when more calls were made than the brand may make in a minute.
+    pub fn is_limited(&self) -> bool {
+        self.status() == Some(429)
+    }
+
     /// True when there is no such thing, or not yet, or not for this user.
     pub fn is_absent(&self) -> bool {
         self.status() == Some(404)
@@ -127,6 +137,9 @@ impl Error {
     /// status decides. See also "API Limits" at <https://api.qualtrics.com/>.
     fn after_status(&self, status: u16, retry_after: Option<Duration>) -> Disposition {
         match status {
+            // The token, the user's rights or the data centre: somebody can mend it.
+            401 | 403 | 300..400 => Disposition::Wait { every: LOOK_EVERY },
+            400 if self.code() == Some(NO_CREDENTIALS) => Disposition::Wait { every: LOOK_EVERY },
             429 => Disposition::Retry {
                 after: Some(retry_after.unwrap_or_default().max(LEAST_DELAY)),
             },
@@ -141,12 +154,19 @@ impl Error {
         }
     }
 
+    fn code(&self) -> Option<&str> {
+        match &self.kind {
+            ErrorKind::Refused { words, .. } => words.code.as_deref(),
+            ErrorKind::Token(_) | ErrorKind::NoAnswer(_) | ErrorKind::Unexpected { .. } => None,
+        }
+    }
+
     /// What the vendor's words leave unsaid: what to do.
     fn advice(&self) -> Option<&'static str> {
-        let ErrorKind::Refused { status, words, .. } = &self.kind else {
+        let ErrorKind::Refused { status, .. } = &self.kind else {
             return None;
         };
-        let code = words.code.as_deref();
+        let code = self.code();
         Some(match status {
             400 if code == Some(NO_CREDENTIALS) => {
                 "no credentials arrived: put the account's token or client secret again"

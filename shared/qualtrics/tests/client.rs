@@ -98,15 +98,18 @@ async fn response_is_read_with_the_accounts_credentials() {
 #[tokio::test]
 async fn each_refusal_says_what_to_do() {
     let give_up = Disposition::GiveUp;
+    let wait = Disposition::Wait {
+        every: Duration::from_mins(20),
+    };
     for (step, disposition, told) in [
         (
             refusal(400, "ATP_2", "No authorization header"),
-            give_up,
+            wait,
             "put the account's token or client secret again",
         ),
         (
             refusal(401, "DCD_7", "Unrecognized X-API-TOKEN."),
-            give_up,
+            wait,
             "not known in this data centre",
         ),
         (
@@ -115,12 +118,12 @@ async fn each_refusal_says_what_to_do() {
                 "AuthZ_2.0",
                 "This user does not have access to this API endpoint.",
             ),
-            give_up,
+            wait,
             "a brand administrator can allow it",
         ),
         (
             refusal(403, "QMST_2.1", "The operation is forbidden."),
-            give_up,
+            wait,
             "share the survey",
         ),
         (
@@ -181,7 +184,7 @@ async fn each_refusal_says_what_to_do() {
         ),
         (
             Step::json(302, "").with("location", "https://evil.example.com"),
-            give_up,
+            wait,
             "is the data centre right?",
         ),
     ] {
@@ -239,7 +242,7 @@ async fn nothing_secret_is_told() {
     assert!(!format!("{error} {error:?}").contains(TOKEN), "{error}");
     let (client, server) = scripted(Auth::ApiToken("a\nb".into()), []).await;
     let error = client.whoami().await.unwrap_err();
-    assert_eq!(error.disposition(), Disposition::GiveUp);
+    assert!(matches!(error.disposition(), Disposition::Wait { .. }));
     assert!(matches!(error.kind, ErrorKind::Token(_)));
     assert!(server.received().is_empty());
 }

@@ -248,6 +248,14 @@ impl Condition {
         }
     }
 
+    /// The tasks whose outputs it looks at, as `tasks.<id>.output.<name>`, with the name where there is one. The
+    /// condition of a task can look at those of earlier tasks.
+    pub fn task_outputs(&self) -> Vec<(String, Option<String>)> {
+        let mut found = Vec::new();
+        self.node.collect_task_outputs(&mut found);
+        found
+    }
+
     /// Reads a condition from its JSON form.
     ///
     /// # Errors
@@ -326,6 +334,27 @@ impl Serialize for Node {
 }
 
 impl Node {
+    fn collect_task_outputs(&self, found: &mut Vec<(String, Option<String>)>) {
+        match self {
+            Self::Group(_, members) => {
+                for member in members {
+                    member.collect_task_outputs(found);
+                }
+            }
+            Self::Comparison(comparison) => found.extend(comparison.field().task_output()),
+            // Fields of the condition within are those of a member.
+            Self::ListMembers(members) => found.extend(members.field.task_output()),
+            Self::Expression(expression) => {
+                found.extend(
+                    expression
+                        .fields()
+                        .iter()
+                        .filter_map(field::Field::task_output),
+                );
+            }
+        }
+    }
+
     fn evaluate(&self, scene: &Scene<'_, '_>) -> Trace {
         match self {
             Self::Group(group, members) => {

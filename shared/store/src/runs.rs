@@ -482,6 +482,10 @@ impl Runs {
         if task.first_attempt_at.is_none() {
             remove.push("first_attempt_at");
         }
+        if let Some(at) = task.first_ever_at {
+            update = update.expression_attribute_values(":first_ever_at", time(at));
+            set.push("first_ever_at = :first_ever_at");
+        }
         let update = update
             .update_expression(format!(
                 "SET {} REMOVE {}",

@@ -37,10 +37,7 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     let began = Instant::now();
-    let mut measured = Vec::new();
-    for stored in STORED {
-        measured.push(runtime.block_on(measure(stored))?);
-    }
+    let measured = runtime.block_on(measure())?;
     let report = report::markdown(&measured, workflows::LISTENING, EVENTS, began.elapsed());
     std::io::stdout().write_all(report.as_bytes())?;
     let [few, many] = measured.as_slice() else {
@@ -57,31 +54,66 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn measure(stored: usize) -> anyhow::Result<Measured> {
-    let engine = Engine::start()?;
-    let meter = Meter::default();
-    let client = engine.client(&meter);
-    tables::create(&client).await?;
-    let function = Function::new(client);
-    workflows::store(&function.workflows, stored).await?;
-
-    for number in 0..EVENTS_BEFORE {
-        function.evaluate(&format!("before-{number}")).await?;
+/// Measures in turns, so that whatever else the machine does is done to all alike.
+async fn measure() -> anyhow::Result<Vec<Measured>> {
+    let mut scenes = Vec::new();
+    for stored in STORED {
+        scenes.push(Scene::prepare(stored).await?);
     }
-    meter.take();
-    let (mut walls, mut cpus) = (Vec::new(), Vec::new());
     for number in 0..EVENTS {
-        let (began, cpu) = (Instant::now(), cpu_time());
-        function.evaluate(&format!("event-{number:04}")).await?;
-        walls.push(began.elapsed());
-        cpus.push(cpu_time().saturating_sub(cpu));
+        for scene in &mut scenes {
+            scene.measure(&format!("event-{number:04}")).await?;
+        }
     }
-    Ok(Measured {
-        stored,
-        wall: Spread::of(walls),
-        cpu: Spread::of(cpus),
-        counts: meter.take(),
-    })
+    Ok(scenes.into_iter().map(Scene::measured).collect())
+}
+
+/// Tables with so many workflows, and what events have cost there.
+struct Scene {
+    stored: usize,
+    function: Function,
+    meter: Meter,
+    walls: Vec<Duration>,
+    cpus: Vec<Duration>,
+}
+
+impl Scene {
+    async fn prepare(stored: usize) -> anyhow::Result<Self> {
+        let engine = Engine::start()?;
+        let meter = Meter::default();
+        let client = engine.client(&meter);
+        tables::create(&client).await?;
+        let function = Function::new(client);
+        workflows::store(&function.workflows, stored).await?;
+        for number in 0..EVENTS_BEFORE {
+            function.evaluate(&format!("before-{number}")).await?;
+        }
+        meter.take();
+        Ok(Self {
+            stored,
+            function,
+            meter,
+            walls: Vec::new(),
+            cpus: Vec::new(),
+        })
+    }
+
+    async fn measure(&mut self, event: &str) -> anyhow::Result<()> {
+        let (began, cpu) = (Instant::now(), cpu_time());
+        self.function.evaluate(event).await?;
+        self.walls.push(began.elapsed());
+        self.cpus.push(cpu_time().saturating_sub(cpu));
+        Ok(())
+    }
+
+    fn measured(self) -> Measured {
+        Measured {
+            stored: self.stored,
+            wall: Spread::of(self.walls),
+            cpu: Spread::of(self.cpus),
+            counts: self.meter.take(),
+        }
+    }
 }
 
 /// The CPU time of this thread, in its own and in the system's code.

@@ -47,7 +47,7 @@ pub(crate) fn markdown(
     took: Duration,
 ) -> String {
     let mut text = format!(
-        "{listening} workflows listen to the events; one starts a run of two tasks. {events} events each time.\n\n\
+        "{listening} workflows listen to the events; one starts a run of two tasks. {events} events each, in turns.\n\n\
          | workflows | wall time, median (p95) | CPU time, median (p95) | calls | rows read (looked at) | bytes read \
          | read units | rows written | write units |\n\
          |--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
@@ -79,7 +79,7 @@ pub(crate) fn markdown(
         text.push_str(&row);
     }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    text.push_str(&format!(
+    let footer = format!(
         "\nEach figure is of one event. CPU time is that of the function's code, without the tables' engine. What the \
          function does with the queue and the bus is not in it; no workflow is read for that.\n\n\
          Machine: {}, {cores} cores, {}. Tables: dynoxide (SQLite, in memory) over HTTP on the loopback. Release build, \
@@ -87,8 +87,8 @@ pub(crate) fn markdown(
         processor(),
         std::env::consts::OS,
         took.as_secs_f64(),
-    ));
-    text
+    );
+    text + &footer
 }
 
 fn spread(spread: &Spread) -> String {

@@ -21,6 +21,7 @@ pub(super) fn routes() -> Vec<Route> {
                  workflow would start. Nobody is called and nothing is stored. The workflow is one of the stack or \
                  a definition, the event one that was received or a document.",
             )
+            .also_answers(&[404])
             .example(example),
     ]
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::EventKey;
 use http::Method;
 use management::{
-    EventDetail, EventEntry, EventFilter, EventQuery, Page, ReplayEvent, ReplayEvents,
+    Answers, EventDetail, EventEntry, EventFilter, EventQuery, Page, ReplayEvent, ReplayEvents,
     ReplayedEvent, ReplayedPage,
 };
 use schemars::JsonSchema;
@@ -66,6 +66,19 @@ pub(super) fn routes() -> Vec<Route> {
         }))
         // There may be no such workflow.
         .also_answers(&[404]),
+        Route::new(
+            Method::POST,
+            "/v1/events/{key}/fetch",
+            OPERATOR,
+            "fetchAnswers",
+            fetch,
+        )
+        .says(
+            "Fetch the answers of a survey response once more",
+            "For an event of the type `qualtrics.response.notified` whose answers could not be had, once that is mended. The \
+             answer names the event that brings them, and what was known of them before. Safe to repeat. When the event is \
+             of another type, the answer is 409.",
+        ),
     ]
 }
 
@@ -101,13 +114,25 @@ async fn replay_all(
     Ok(Found(replayed))
 }
 
+async fn fetch(deps: Arc<Deps>, call: Call<Named, Nothing, ()>) -> Result<Found<Answers>, Problem> {
+    let answers = deps
+        .management
+        .fetch_answers(&call.path.key, call.moment.now)
+        .await?;
+    Ok(Found(answers))
+}
+
 async fn get(
     deps: Arc<Deps>,
     call: Call<Named, EventQuery, ()>,
 ) -> Result<Found<EventDetail>, Problem> {
     let event = deps
         .management
-        .event(&call.path.key, call.query.workflow.as_ref())
+        .event(
+            &call.path.key,
+            call.query.workflow.as_ref(),
+            call.moment.now,
+        )
         .await?;
     Ok(Found(event))
 }

@@ -49,7 +49,8 @@ impl Aws {
                 let mut rows: Vec<&Value> = self
                     .table(body)
                     .iter()
-                    .filter(|row| row["pk"] == *partition)
+                    // Indexes are not imitated: nothing is found by them.
+                    .filter(|row| !partition.is_null() && row["pk"] == *partition)
                     .collect();
                 rows.sort_by_key(|row| row["sk"]["S"].as_str().map(str::to_owned));
                 if body["ScanIndexForward"] == json!(false) {

@@ -35,6 +35,7 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
         | "listEvents"
         | "replayEvent"
         | "replayEvents"
+        | "fetchAnswers"
         | "getRun"
         | "retryRun"
         | "getEvent"

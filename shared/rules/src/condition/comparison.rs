@@ -96,6 +96,10 @@ impl Comparison {
         })
     }
 
+    pub(super) fn field(&self) -> &Field {
+        &self.field
+    }
+
     pub(super) fn operator(&self) -> Operator {
         self.operator
     }

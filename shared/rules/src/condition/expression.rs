@@ -58,6 +58,11 @@ impl Expression {
         &self.source
     }
 
+    /// The parts of the event that it names.
+    pub(super) fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
     pub(super) fn evaluate(&self, event: &PreparedEvent<'_>) -> Trace {
         let seen = self
             .fields

@@ -110,6 +110,25 @@ impl Field {
         &self.source
     }
 
+    /// The task of `tasks.<id>…`, and which of its outputs, where one is named.
+    pub(super) fn task_output(&self) -> Option<(String, Option<String>)> {
+        let Target::Path(segments) = &self.target else {
+            return None;
+        };
+        match segments.as_slice() {
+            [Segment::Key(tasks), Segment::Key(id), rest @ ..] if tasks == "tasks" => {
+                let output = match rest {
+                    [Segment::Key(output), Segment::Key(name), ..] if output == "output" => {
+                        Some(name.clone())
+                    }
+                    _ => None,
+                };
+                Some((id.clone(), output))
+            }
+            _ => None,
+        }
+    }
+
     /// The value there; none when it is missing or null.
     pub(super) fn find<'a>(&self, root: &'a Value) -> Option<Cow<'a, Value>> {
         let found = match &self.target {

@@ -60,17 +60,18 @@ async fn refused_record_fails_the_run_in_the_vendors_words_and_skips_what_needs_
 }
 
 #[tokio::test]
-async fn workflow_on_failures_does_not_start_itself() {
+async fn workflows_on_each_others_failures_do_not_go_round() {
     let scene = Scene::new("loop").await;
-    let on = json!({"event": {"type": "run.failed", "subject": format!("{}-loop", scene.id)}});
-    // Fails always, and listens to its own failure.
+    // Both fail always, and each listens to the other's failure.
     let tasks = json!([{"id": "bad", "kind": "zendesk.update_ticket", "account": "$zendesk",
         "input": {"ticket_id": 999_999, "comment": "x"}}]);
     let trigger = json!({"event": {"type": ["run.failed", format!("{}.happened", scene.id)],
-        "subject": [on["event"]["subject"], "go"]}});
-    let workflow = scene.apply_on("loop", trigger, None, tasks).await;
+        "subject": [format!("{}-second", scene.id), "go"]}});
+    let first = scene.apply_on("first", trigger, None, tasks.clone()).await;
+    let trigger = json!({"run_failed": {"workflow": first}});
+    let second = scene.apply_on("second", trigger, None, tasks).await;
     let key = scene.send(&json!({"id": "r1", "subject": "go"})).await;
-    let run = scene.run(&key, &workflow).await;
+    let run = scene.run(&key, &first).await;
     let (run, tasks) = scene.ended(&run).await;
     assert_eq!(run.state, RunState::Failed);
     assert!(
@@ -83,9 +84,16 @@ async fn workflow_on_failures_does_not_start_itself() {
         tasks["bad"].reason
     );
     let end = domain::run::end_event(&run, &[]).unwrap();
+    let run = scene.run(&end.key(), &second).await;
+    let (run, _) = scene.ended(&run).await;
+    let end = domain::run::end_event(&run, &[]).unwrap();
     let record = scene.evaluated(&end.key()).await;
-    assert_eq!(record.decisions[0].outcome, store::Outcome::RefusedLoop);
-    assert_eq!(scene.stack.runs_of(&workflow).await.len(), 1);
+    let refused = record
+        .decisions
+        .iter()
+        .find(|decision| decision.workflow == first);
+    assert_eq!(refused.unwrap().outcome, store::Outcome::RefusedLoop);
+    assert_eq!(scene.stack.runs_of(&first).await.len(), 1);
 }
 
 #[tokio::test]

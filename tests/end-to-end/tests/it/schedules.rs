@@ -56,7 +56,7 @@ async fn succeeded(scene: &Scene, workflow: &WorkflowId, firing: Timestamp) {
         .iter()
         .find_map(|decision| match &decision.outcome {
             Outcome::Started { run } => Some(run.clone()),
-            _ => None,
+            Outcome::NotMatched | Outcome::RefusedLoop | Outcome::Errored { .. } => None,
         });
     let (run, tasks) = scene.ended(&started.expect("a run has started")).await;
     assert_eq!(run.state, RunState::Succeeded, "{tasks:#?}");

@@ -150,9 +150,11 @@ async fn every_field_of_a_new_ticket_is_kept() {
         field("custom_fields.106", json!(["heating", "light"]), "/custom_fields/106", json!(["heating", "light"]));
         field("custom_fields.107", "0042", "/custom_fields/107", "0042");
     };
-    let html = "<p>Cold <b>shop</b></p>";
+    // What is filled into HTML is text, whatever it holds.
+    let html = "Cold <b>shop</b>";
+    let escaped = "Cold &lt;b&gt;shop&lt;&#x2f;b&gt;";
     let as_html = rows! {
-        field("html_comment", html, "/comments/0/html_body", shown_as_html(html));
+        field("html_comment", html, "/comments/0/html_body", shown_as_html(escaped));
         field("requester_id", EVE, "/requester/id", EVE);
         field("assignee_id", ANN.to_string(), "/assignee/id", ANN);
         field("status", "pending", "/status", "pending");
@@ -204,10 +206,11 @@ async fn every_field_of_a_ticket_update_is_kept() {
         field("safe_update", true, "/sent/safe_update", true);
         field("updated_stamp", stamp.clone(), "/sent/updated_stamp", stamp.clone());
     };
-    let html = "<p>Cold <b>again</b></p>";
+    let html = "Cold <b>again</b>";
+    let escaped = "Cold &lt;b&gt;again&lt;&#x2f;b&gt;";
     let adding = rows! {
         field("ticket_id", second["id"].to_string(), "/id", second["id"].clone());
-        field("html_comment", html, "/comments/1/html_body", shown_as_html(html));
+        field("html_comment", html, "/comments/1/html_body", shown_as_html(escaped));
         field("assignee_email", "ann@example.com", "/assignee/email", "ann@example.com");
         field("add_tags", "\"vip\", \"a b\"", "/tags", json!(["stays", "vip", "a_b"]));
         field("remove_tags", json!(["old"]), "/tags", json!(["stays", "vip", "a_b"]));
