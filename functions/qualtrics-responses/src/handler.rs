@@ -123,7 +123,6 @@ impl Fetcher {
         })
     }
 
-    #[expect(clippy::too_many_lines, reason = "one case after the other")]
     async fn fetch_and_tell(
         &self,
         notification: &Notification,
@@ -159,18 +158,16 @@ impl Fetcher {
             Attempt::Fetched(response, questions) => {
                 let event = notification.answered(&response, questions.as_deref());
                 let kind = event.kind.clone();
-                match self.put_answers(event).await? {
-                    Some(failure) => failure,
-                    None => {
-                        tracing::info!(
-                            event.r#type = kind,
-                            with_questions = questions.is_some(),
-                            duration_ms,
-                            "response fetched"
-                        );
-                        return Ok(Verdict::Finished);
-                    }
-                }
+                let Some(failure) = self.put_answers(event).await? else {
+                    tracing::info!(
+                        event.r#type = kind,
+                        with_questions = questions.is_some(),
+                        duration_ms,
+                        "response fetched"
+                    );
+                    return Ok(Verdict::Finished);
+                };
+                failure
             }
             Attempt::NoRoom {
                 before,
