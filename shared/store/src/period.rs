@@ -157,7 +157,9 @@ impl Index<'_> {
                 page.next = Some(Place { at: *at, id });
                 return Ok(page);
             }
-            let behind = after.filter(|place| !place.id.is_empty());
+            // A query refuses to go on behind what it does not look for.
+            let behind =
+                after.filter(|place| !place.id.is_empty() && (first..=last).contains(&place.at));
             // A row lies in one group only: behind it is that group's rest, and all of the others.
             let behind = behind.filter(|_| border.is_none() || index == 0);
             let mut start = behind.map(|place| self.key(group, place));
