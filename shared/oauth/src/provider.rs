@@ -22,6 +22,9 @@ pub struct Provider {
     pub scope: Option<Cow<'static, str>>,
     /// What goes to the token endpoint besides, for every grant that issues a refresh token.
     pub refreshable: &'static [(&'static str, u32)],
+    /// Whether codes are bound to whoever asked for them (PKCE). False where the vendor does not document it: then neither
+    /// endpoint hears of it, and the state and the client's secret alone protect the code.
+    pub pkce: bool,
 }
 
 /// How parameters are written.
@@ -82,7 +85,6 @@ impl Provider {
         verifier: &Verifier,
     ) -> Url {
         let mut url = self.authorization.clone();
-        let challenge = verifier.challenge();
         let mut query = url.query_pairs_mut();
         query
             .append_pair("response_type", "code")
@@ -91,10 +93,12 @@ impl Provider {
         if let Some(scope) = &self.scope {
             query.append_pair("scope", scope);
         }
-        query
-            .append_pair("state", state.expose())
-            .append_pair("code_challenge", &challenge)
-            .append_pair("code_challenge_method", "S256");
+        query.append_pair("state", state.expose());
+        if self.pkce {
+            query
+                .append_pair("code_challenge", &verifier.challenge())
+                .append_pair("code_challenge_method", "S256");
+        }
         drop(query);
         url
     }
@@ -113,6 +117,7 @@ mod tests {
             client_authentication: ClientAuthentication::Parameters,
             scope: Some("read write".into()),
             refreshable: &[],
+            pkce: true,
         };
         let client = Client {
             id: "closed loop".to_owned(),
@@ -144,5 +149,25 @@ mod tests {
         assert_eq!(value("code_challenge_method"), "S256");
         assert!(!url.as_str().contains("hush"));
         assert!(!format!("{client:?}").contains("hush"));
+
+        let plain = Provider {
+            authorization: Url::parse("https://acme.example.com/oauth/new?display=popup").unwrap(),
+            pkce: false,
+            ..provider
+        };
+        let url = plain.authorization_url(&client, "", &State::new([1; 32]), &verifier);
+        let names: Vec<String> = url
+            .query_pairs()
+            .map(|(name, _)| name.into_owned())
+            .collect();
+        let expected = [
+            "display",
+            "response_type",
+            "client_id",
+            "redirect_uri",
+            "scope",
+            "state",
+        ];
+        assert_eq!(names, expected);
     }
 }

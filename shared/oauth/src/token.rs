@@ -12,6 +12,8 @@ use crate::secret::Verifier;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Parameters whose values never appear in an error.
 const SECRETS: [&str; 4] = ["client_secret", "code", "code_verifier", "refresh_token"];
+/// How TeamViewer says "not now", with a status that otherwise says "no".
+const RATE_LIMIT: &str = "rate_limit_reached";
 /// Longest part of a vendor's words that is repeated, in characters.
 const LONGEST_WORDS: usize = 200;
 
@@ -28,11 +30,13 @@ impl Provider {
         redirect_uri: &str,
         verifier: &Verifier,
     ) -> Result<Tokens, Error> {
-        let parameters = [
+        let mut parameters = vec![
             ("code", code.expose_secret()),
             ("redirect_uri", redirect_uri),
-            ("code_verifier", verifier.expose()),
         ];
+        if self.pkce {
+            parameters.push(("code_verifier", verifier.expose()));
+        }
         self.tokens(http, client, "authorization_code", &parameters, true)
             .await
     }
@@ -170,14 +174,15 @@ fn read(response: &Response, secrets: &[&str]) -> Result<Tokens, Error> {
     // Wrong user, secret, token or grant: 400 by the standard, 401 in ServiceNow's answers, 403 for a client that may not.
     // A page instead of JSON comes from something in between, which may go away.
     let refusal = (400..500).contains(&status) && ![404, 408, 425, 429].contains(&status);
-    if refusal && body.is_object() {
+    let later = text("error") == Some(RATE_LIMIT);
+    if refusal && body.is_object() && !later {
         return Err(Error::Refused(Refusal {
             status,
             code: words("error"),
             description: words("error_description"),
         }));
     }
-    if status == 408 || status == 425 || status == 429 || status >= 500 {
+    if later || status == 408 || status == 425 || status == 429 || status >= 500 {
         return Err(Error::Unavailable {
             status,
             after: response.retry_after(),

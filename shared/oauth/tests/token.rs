@@ -20,6 +20,7 @@ fn provider(server: &Server, encoding: Encoding) -> Provider {
         client_authentication: ClientAuthentication::Parameters,
         scope: Some("read write".into()),
         refreshable: &[("refresh_token_expires_in", 7_776_000)],
+        pkce: true,
     }
 }
 
@@ -90,6 +91,29 @@ async fn each_grant_sends_what_the_vendor_needs() {
 }
 
 #[tokio::test]
+async fn vendor_without_pkce_hears_nothing_of_it() {
+    let server = Server::start([Step::json(200, json!({"access_token": "a"}))])
+        .await
+        .unwrap();
+    let http = vendor_http::Client::new().unwrap();
+    let plain = Provider {
+        pkce: false,
+        scope: None,
+        refreshable: &[],
+        ..provider(&server, Encoding::Form)
+    };
+    let verifier = Verifier::derive(&"binding".into());
+    plain
+        .exchange_code(&http, &client(), &"c0de".into(), "https://us/", &verifier)
+        .await
+        .unwrap();
+    assert_eq!(
+        server.received()[0].body,
+        "grant_type=authorization_code&client_id=closedloop&client_secret=s%26cret&code=c0de&redirect_uri=https%3A%2F%2Fus%2F"
+    );
+}
+
+#[tokio::test]
 async fn tokens_are_read_whatever_is_missing() {
     let full = json!({
         "access_token": "new", "refresh_token": "next", "scope": "read write", "expires_in": 1799,
@@ -127,6 +151,11 @@ async fn no_is_told_from_not_now() {
             Step::json(403, json!({})),
             give_up,
             "no reason given (HTTP 403)",
+        ),
+        (
+            Step::json(403, json!({"error": "rate_limit_reached"})),
+            Disposition::RETRY,
+            "answered 403",
         ),
         (Step::json(200, &invalid), give_up, "invalid_grant"),
         (

@@ -16,6 +16,7 @@ pub fn oauth(base: &BaseUrl) -> Provider {
         client_authentication: ClientAuthentication::Basic,
         scope: Some("manage:all".into()),
         refreshable: &[],
+        pkce: true,
     }
 }
 

@@ -14,6 +14,7 @@ pub fn oauth(base: &BaseUrl) -> Provider {
         client_authentication: ClientAuthentication::Parameters,
         scope: None,
         refreshable: &[],
+        pkce: true,
     }
 }
 

@@ -49,15 +49,40 @@ impl BaseUrl {
     ///
     /// [`BaseUrlError`] says whether the value or the template is at fault.
     pub fn parse(template: &str, variable: &str, value: &str) -> Result<Self, BaseUrlError> {
-        let malformed = || BaseUrlError::Template {
-            template: template.to_owned(),
-            variable: variable.to_owned(),
-        };
         let placeholder = format!("{{{variable}}}");
-        let (before, after) = template.split_once(&placeholder).ok_or_else(malformed)?;
-        if after.contains(&placeholder) {
-            return Err(malformed());
+        match template.split_once(&placeholder) {
+            Some((before, after)) if !after.contains(&placeholder) => {
+                Self::build(template, variable, value, before, after)
+            }
+            Some(_) | None => Err(malformed(template, variable)),
         }
+    }
+
+    /// As [`BaseUrl::parse`], for vendors that have one address for all: a template without `{variable}` is the address
+    /// itself. The value only tells accounts apart then, but is checked all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`BaseUrlError`] says whether the value or the template is at fault.
+    pub fn parse_optional(
+        template: &str,
+        variable: &str,
+        value: &str,
+    ) -> Result<Self, BaseUrlError> {
+        if template.contains(['{', '}']) {
+            return Self::parse(template, variable, value);
+        }
+        let label = checked(value, "", variable)?;
+        Self::of(template, variable, template, label)
+    }
+
+    fn build(
+        template: &str,
+        variable: &str,
+        value: &str,
+        before: &str,
+        after: &str,
+    ) -> Result<Self, BaseUrlError> {
         let in_host = !before
             .split_once("://")
             .is_some_and(|(_, rest)| rest.contains('/'));
@@ -66,10 +91,19 @@ impl BaseUrl {
         } else {
             ""
         };
-        let label = label(value, domain).ok_or_else(|| BaseUrlError::Label {
-            variable: variable.to_owned(),
-        })?;
-        let url = Url::parse(&format!("{before}{label}{after}")).map_err(|_| malformed())?;
+        let label = checked(value, domain, variable)?;
+        let address = format!("{before}{label}{after}");
+        Self::of(template, variable, &address, label)
+    }
+
+    fn of(
+        template: &str,
+        variable: &str,
+        address: &str,
+        label: String,
+    ) -> Result<Self, BaseUrlError> {
+        let malformed = || malformed(template, variable);
+        let url = Url::parse(address).map_err(|_| malformed())?;
         if !url.username().is_empty()
             || url.password().is_some()
             || url.query().is_some()
@@ -128,6 +162,19 @@ impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BaseUrl({self})")
     }
+}
+
+fn malformed(template: &str, variable: &str) -> BaseUrlError {
+    BaseUrlError::Template {
+        template: template.to_owned(),
+        variable: variable.to_owned(),
+    }
+}
+
+fn checked(value: &str, domain: &str, variable: &str) -> Result<String, BaseUrlError> {
+    label(value, domain).ok_or_else(|| BaseUrlError::Label {
+        variable: variable.to_owned(),
+    })
 }
 
 /// The label inside what a person typed or pasted, or `None` when it is not one DNS label.
@@ -258,6 +305,42 @@ mod tests {
                 "{template}"
             );
         }
+    }
+
+    #[test]
+    fn one_address_for_all_needs_no_variable() {
+        let parse = |template: &str, value: &str| {
+            BaseUrl::parse_optional(template, "company", value)
+                .map(|base| (base.to_string(), base.label().to_owned()))
+        };
+        for (template, expected) in [
+            ("https://api.example.com", "https://api.example.com"),
+            (
+                "http://127.0.0.1:9000/{company}",
+                "http://127.0.0.1:9000/acme",
+            ),
+            ("https://{company}.example.com", "https://acme.example.com"),
+        ] {
+            assert_eq!(
+                parse(template, " Acme "),
+                Ok((expected.to_owned(), "acme".to_owned()))
+            );
+        }
+        let value = parse("https://api.example.com", "a.b");
+        assert!(matches!(value, Err(BaseUrlError::Label { .. })));
+        for template in [
+            "https://{other}.example.com",
+            "https://api.example.com/?x=y",
+            "api",
+        ] {
+            let result = parse(template, "acme");
+            assert!(
+                matches!(result, Err(BaseUrlError::Template { .. })),
+                "{template}"
+            );
+        }
+        let plain = parse("http://api.example.com", "acme");
+        assert!(matches!(plain, Err(BaseUrlError::Insecure { .. })));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{Failure, Request, Response};
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a whole call may last unless the caller says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
-/// Longest body of an answer, in bytes.
+/// Longest body of an answer, in bytes, unless the request allows another.
 pub const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Shorter than the idle timeout of common gateways (60 s), so that no request is written to a
@@ -75,6 +75,7 @@ impl Client {
         let started = Instant::now();
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let timeout = request.timeout.unwrap_or(self.timeout);
+        let limit = request.body_limit;
         let sent = self
             .inner
             .request(request.method, request.url)
@@ -102,13 +103,17 @@ impl Client {
         };
         let status = answer.status().as_u16();
         let headers = std::mem::take(answer.headers_mut());
-        match read(&mut answer, &headers).await {
+        match read(&mut answer, &headers, limit).await {
             Ok(Some(body)) => Ok(Response {
                 status,
                 headers,
                 body,
             }),
-            Ok(None) => Err(Failure::TooLarge { host, status }),
+            Ok(None) => Err(Failure::TooLarge {
+                host,
+                status,
+                limit,
+            }),
             Err(error) => Err(Failure::Interrupted {
                 host,
                 after: started.elapsed(),
@@ -123,17 +128,18 @@ impl Client {
 async fn read(
     answer: &mut reqwest::Response,
     headers: &HeaderMap,
+    limit: usize,
 ) -> Result<Option<Bytes>, reqwest::Error> {
     let announced = headers
         .get(http::header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > BODY_LIMIT) {
+    if announced.is_some_and(|length| length > limit) {
         return Ok(None);
     }
     let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
     while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > BODY_LIMIT {
+        if body.len() + chunk.len() > limit {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);

@@ -27,13 +27,15 @@ pub enum Failure {
         /// What failed.
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The answer's body is longer than [`crate::BODY_LIMIT`]. The request was answered.
-    #[error("{host} answered {status} with more than {} KiB", crate::BODY_LIMIT / 1024)]
+    /// The answer's body is longer than the request allowed. The request was answered.
+    #[error("{host} answered {status} with more than {} KiB", limit / 1024)]
     TooLarge {
         /// The host that was called.
         host: String,
         /// The status of the answer.
         status: u16,
+        /// The longest body that was allowed, in bytes.
+        limit: usize,
     },
 }
 

@@ -8,6 +8,8 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
+use crate::BODY_LIMIT;
+
 /// One request. Its `Debug` shows neither the query nor header values nor the body.
 #[derive(Clone)]
 pub struct Request {
@@ -21,6 +23,8 @@ pub struct Request {
     pub body: Bytes,
     /// How long the whole call may last; the client's own timeout when `None`.
     pub timeout: Option<Duration>,
+    /// Longest body that its answer may have, in bytes.
+    pub body_limit: usize,
 }
 
 impl Request {
@@ -34,6 +38,7 @@ impl Request {
             headers,
             body: Bytes::new(),
             timeout: None,
+            body_limit: BODY_LIMIT,
         }
     }
 
@@ -69,6 +74,13 @@ impl Request {
         self
     }
 
+    /// Allows the answer a body of so many bytes, instead of [`BODY_LIMIT`].
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
     fn body_of(self, content_type: &'static str, body: Bytes) -> Self {
         let mut request = self.header(CONTENT_TYPE, HeaderValue::from_static(content_type));
         request.body = body;
@@ -85,6 +97,7 @@ impl fmt::Debug for Request {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("body_bytes", &self.body.len())
             .field("timeout", &self.timeout)
+            .field("body_limit", &self.body_limit)
             .finish()
     }
 }

@@ -15,7 +15,7 @@ pub struct Response {
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body, at most [`crate::BODY_LIMIT`] bytes.
+    /// The body, no longer than the request allowed.
     pub body: Bytes,
 }
 

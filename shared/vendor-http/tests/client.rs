@@ -167,6 +167,35 @@ async fn long_bodies_are_refused_and_the_longest_allowed_is_read() {
 }
 
 #[tokio::test]
+async fn request_may_allow_another_length() {
+    const LIMIT: usize = 3 * BODY_LIMIT;
+    for (length, allowed) in [(LIMIT, true), (LIMIT + 1, false)] {
+        let server = Server::start([Step::answer(200, "text/plain", "x".repeat(length))])
+            .await
+            .unwrap();
+        let request = get(&server.url()).body_limit(LIMIT);
+        match Client::new().unwrap().send(request).await {
+            Ok(response) => assert!(allowed && response.body.len() == length, "{length}"),
+            Err(failure) => {
+                assert!(!allowed, "{failure}");
+                assert!(
+                    failure.to_string().ends_with("more than 3072 KiB"),
+                    "{failure}"
+                );
+            }
+        }
+    }
+    // It is that request's alone, and may also be less.
+    let server = Server::start([Step::json(200, "{}"), Step::json(200, "{}")])
+        .await
+        .unwrap();
+    let client = Client::new().unwrap();
+    let less = client.send(get(&server.url()).body_limit(1)).await;
+    assert!(matches!(less, Err(Failure::TooLarge { limit: 1, .. })));
+    assert!(client.send(get(&server.url())).await.is_ok());
+}
+
+#[tokio::test]
 async fn call_tells_what_happened_without_the_query() {
     let server = Server::start([Step::json(200, "{}").with("x-request-id", "abc")])
         .await

@@ -20,6 +20,7 @@ pub fn oauth(base: &BaseUrl) -> Provider {
             ("expires_in", 3_600),
             ("refresh_token_expires_in", 7_776_000),
         ],
+        pkce: true,
     }
 }
 
