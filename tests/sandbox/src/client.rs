@@ -66,6 +66,11 @@ impl Control {
         self.instance("qualtrics", datacenter)
     }
 
+    /// The company of this name at TeamViewer, whether it exists or not.
+    pub fn teamviewer(&self, company: &str) -> InstanceControl {
+        self.instance("teamviewer", company)
+    }
+
     fn instance(&self, vendor: &str, name: &str) -> InstanceControl {
         InstanceControl {
             vendor_url: format!("{}/{vendor}/{name}", self.base_url),
@@ -95,7 +100,7 @@ impl InstanceControl {
     }
 
     /// Creates the instance, or replaces it with an empty one: a [`crate::servicenow::Config`],
-    /// a [`crate::zendesk::Config`], a [`crate::qualtrics::Config`] or the same as JSON.
+    /// a [`crate::zendesk::Config`], a [`crate::qualtrics::Config`], a [`crate::teamviewer::Config`] or the same as JSON.
     ///
     /// # Errors
     ///
@@ -124,8 +129,79 @@ impl InstanceControl {
         self.list("/requests", "requests").await
     }
 
-    /// The state of a table (`incident`, ...; Zendesk: `tickets`, `users`, `profiles` or `custom_objects/KEY`), oldest
-    /// first. ServiceNow records carry a list `journal`, Zendesk tickets `comments` and `audits`.
+    /// How often each path was called, as in `GET /api/v1/reports/connections`, queries left out.
+    ///
+    /// # Errors
+    ///
+    /// See [`ControlError`].
+    pub async fn calls(&self) -> Result<BTreeMap<String, u64>, ControlError> {
+        let mut answer = self.call(reqwest::Method::GET, "/calls").await?;
+        serde_json::from_value(answer["calls"].take()).map_err(ControlError::Json)
+    }
+
+    /// TeamViewer only: adds records to the connection report, or replaces those of the same id; a list of
+    /// [`crate::teamviewer::Connection`]s or the same as JSON. Answers with their ids in the order given.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts itself is refused, and then nothing is added.
+    pub async fn put_connections(
+        &self,
+        records: &impl Serialize,
+    ) -> Result<Vec<String>, ControlError> {
+        let mut answer = self
+            .send(reqwest::Method::POST, "/connections", Some(records))
+            .await?;
+        serde_json::from_value(answer["ids"].take()).map_err(ControlError::Json)
+    }
+
+    /// TeamViewer only: changes some fields of a record of the connection report; `null` takes one away.
+    ///
+    /// # Errors
+    ///
+    /// An unknown id is refused.
+    pub async fn change_connection(&self, id: &str, changes: &Value) -> Result<(), ControlError> {
+        self.send(
+            reqwest::Method::PATCH,
+            &format!("/connections/{id}"),
+            Some(changes),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// TeamViewer only: adds service cases, or replaces those of the same code; a list of [`crate::teamviewer::Case`]s
+    /// or the same as JSON. Answers with their codes in the order given.
+    ///
+    /// # Errors
+    ///
+    /// What contradicts itself is refused.
+    pub async fn put_sessions(&self, cases: &impl Serialize) -> Result<Vec<String>, ControlError> {
+        let mut answer = self
+            .send(reqwest::Method::POST, "/sessions", Some(cases))
+            .await?;
+        serde_json::from_value(answer["codes"].take()).map_err(ControlError::Json)
+    }
+
+    /// TeamViewer only: changes some fields of a service case, as people do in the vendor's own pages:
+    /// `{"online": true}`, `{"state": "closed"}`, `{"valid_until": "..."}`. `null` takes one away.
+    ///
+    /// # Errors
+    ///
+    /// An unknown code is refused.
+    pub async fn change_session(&self, code: &str, changes: &Value) -> Result<(), ControlError> {
+        self.send(
+            reqwest::Method::PATCH,
+            &format!("/sessions/{code}"),
+            Some(changes),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// The state of a table (`incident`, ...; Zendesk: `tickets`, `users`, `profiles` or `custom_objects/KEY`;
+    /// TeamViewer: `connections`, hidden ones too, `sessions` or `groups`), oldest first. ServiceNow records carry a
+    /// list `journal`, Zendesk tickets `comments` and `audits`.
     ///
     /// # Errors
     ///

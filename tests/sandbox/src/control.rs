@@ -11,7 +11,7 @@ use crate::exchange::Answer;
 use crate::fault::{Action, Fault};
 use crate::instance::{Instance, VendorState};
 use crate::server::{Server, Vendor};
-use crate::{qualtrics, servicenow, zendesk};
+use crate::{qualtrics, servicenow, teamviewer, zendesk};
 
 /// How far the instance's clock jumps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,7 +43,8 @@ pub(crate) fn no_such_path(path: &str) -> Answer {
     refuse(
         404,
         &format!(
-            "nothing at {path}: use /_sandbox, /servicenow/<instance>, /zendesk/<subdomain> or /qualtrics/<datacenter>"
+            "nothing at {path}: use /_sandbox, /servicenow/<instance>, /zendesk/<subdomain>, /qualtrics/<datacenter> or \
+             /teamviewer/<company>"
         ),
     )
 }
@@ -76,13 +77,13 @@ fn respond(
     let [vendor, name, rest @ ..] = segments.as_slice() else {
         return Err(refuse(
             404,
-            "expected /_sandbox/{servicenow|zendesk|qualtrics}/{name}/...",
+            "expected /_sandbox/{servicenow|zendesk|qualtrics|teamviewer}/{name}/...",
         ));
     };
     let vendor = Vendor::parse(vendor).ok_or_else(|| {
         refuse(
             404,
-            &format!("no vendor {vendor}: there are servicenow, zendesk and qualtrics"),
+            &format!("no vendor {vendor}: there are servicenow, zendesk, qualtrics and teamviewer"),
         )
     })?;
     if rest.is_empty() && method == "PUT" {
@@ -90,6 +91,7 @@ fn respond(
             Vendor::ServiceNow => Box::new(servicenow::open(name, parse(text)?).map_err(invalid)?),
             Vendor::Zendesk => Box::new(zendesk::open(name, parse(text)?).map_err(invalid)?),
             Vendor::Qualtrics => Box::new(qualtrics::open(name, parse(text)?).map_err(invalid)?),
+            Vendor::TeamViewer => Box::new(teamviewer::open(name, parse(text)?).map_err(invalid)?),
         };
         let url = format!("{}/{}/{name}", server.base_url, vendor.segment());
         server.put(vendor, name, Instance::new(url.clone(), state));
@@ -121,6 +123,7 @@ fn respond_for(
 ) -> Result<Option<Answer>, Answer> {
     let answer = match (method, path) {
         ("GET", ["requests"]) => Answer::json(200, json!({ "requests": instance.requests() })),
+        ("GET", ["calls"]) => Answer::json(200, json!({ "calls": instance.calls() })),
         ("GET", ["records"]) => {
             let table = form_urlencoded::parse(query.as_bytes())
                 .find(|(key, _)| key == "table")
@@ -185,7 +188,12 @@ fn respond_for(
             instance.rotate(username, rotation).map_err(invalid)?;
             Answer::empty(204)
         }
-        (_, _) => return Ok(None),
+        (_, _) => {
+            return instance
+                .control(method, path, text)
+                .transpose()
+                .map_err(invalid);
+        }
     };
     Ok(Some(answer))
 }

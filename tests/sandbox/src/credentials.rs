@@ -32,7 +32,7 @@ pub struct BearerToken {
     /// Seconds from the creation of the token until it expires; never when absent.
     #[serde(default)]
     pub expires_in: Option<u32>,
-    /// Zendesk only: granted scopes, parted by spaces; `read write` when absent.
+    /// Zendesk: granted scopes, parted by spaces; `read write` when absent. TeamViewer: permissions; all when absent.
     #[serde(default)]
     pub scope: Option<String>,
 }
@@ -44,7 +44,8 @@ pub struct Rotation {
     /// Replaces the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// Not for ServiceNow: replaces every API token that was made for this e-mail address, or Qualtrics user.
+    /// Not for ServiceNow: replaces every API token that was made for this e-mail address, or Qualtrics user, or every
+    /// script token of this TeamViewer user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_token: Option<Secret>,
 }

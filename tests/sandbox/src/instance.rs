@@ -28,6 +28,16 @@ pub(crate) trait VendorState: Send {
     fn oauth(&mut self) -> &mut OAuth;
     fn add_token(&mut self, token: BearerToken, now: Timestamp) -> Result<(), String>;
     fn rotate(&mut self, username: &str, rotation: Rotation) -> Result<(), String>;
+    /// A call of the control API that only this vendor has; `None` when there is none such.
+    fn control(
+        &mut self,
+        _method: &str,
+        _path: &[&str],
+        _text: &str,
+        _now: Timestamp,
+    ) -> Option<Result<Answer, String>> {
+        None
+    }
 }
 
 pub(crate) struct Instance {
@@ -206,6 +216,17 @@ impl Instance {
         self.lock().requests.clone()
     }
 
+    /// How often each path was called, by method and path without the query.
+    pub(crate) fn calls(&self) -> BTreeMap<String, u64> {
+        let mut calls = BTreeMap::new();
+        for request in &self.lock().requests {
+            *calls
+                .entry(format!("{} {}", request.method, request.path))
+                .or_default() += 1;
+        }
+        calls
+    }
+
     pub(crate) fn records(&self, table: &str) -> Result<Vec<Value>, String> {
         self.lock().vendor.records(table)
     }
@@ -268,6 +289,18 @@ impl Instance {
 
     pub(crate) fn rotate(&self, username: &str, rotation: Rotation) -> Result<(), String> {
         self.lock().vendor.rotate(username, rotation)
+    }
+
+    /// A call of the control API that only the vendor knows.
+    pub(crate) fn control(
+        &self,
+        method: &str,
+        path: &[&str],
+        text: &str,
+    ) -> Option<Result<Answer, String>> {
+        let mut inner = self.lock();
+        let now = Timestamp::now() + inner.clock_offset;
+        inner.vendor.control(method, path, text, now)
     }
 
     pub(crate) fn advance_clock(&self, seconds: u32) {

@@ -1,5 +1,5 @@
-//! Stands in for ServiceNow, Zendesk and Qualtrics on loopback: with what the real ones ignore, alter and refuse, with state in
-//! memory, with every request recorded, and with faults on demand.
+//! Stands in for ServiceNow, Zendesk, Qualtrics and TeamViewer on loopback: with what the real ones ignore, alter and
+//! refuse, with state in memory, with every request recorded, and with faults on demand.
 //!
 //! A vendor's own paths live below what stands for its host:
 //!
@@ -8,6 +8,7 @@
 //! | `https://dev12345.service-now.com` | `{base}/servicenow/dev12345` |
 //! | `https://acme.zendesk.com` | `{base}/zendesk/acme` |
 //! | `https://fra1.qualtrics.com` | `{base}/qualtrics/fra1` |
+//! | `https://webapi.teamviewer.com`, `https://login.teamviewer.com` | `{base}/teamviewer/acme`: a company |
 //!
 //! Nothing is there until it is created; the address of an instance that doesn't exist answers as the vendor does for
 //! a wrong host. Instances share neither state nor faults nor records, so that many tests can use one server.
@@ -36,13 +37,14 @@
 //!
 //! # The control API
 //!
-//! [`Control`] speaks it; it is plain JSON over HTTP below `{base}/_sandbox/{servicenow|zendesk|qualtrics}/{name}`. Unknown fields
-//! are refused, and a refusal is `{"error": "<reason>"}` with status 400 or 404. `GET {base}/_sandbox` lists the
-//! instances.
+//! [`Control`] speaks it; it is plain JSON over HTTP below
+//! `{base}/_sandbox/{servicenow|zendesk|qualtrics|teamviewer}/{name}`. Unknown fields are refused, and a refusal is
+//! `{"error": "<reason>"}` with status 400 or 404. `GET {base}/_sandbox` lists the instances.
 //!
 //! ## `PUT /` creates or empties an instance
 //!
-//! The body is a [`servicenow::Config`], a [`zendesk::Config`] or a [`qualtrics::Config`]; everything in it may be left out.
+//! The body is a [`servicenow::Config`], a [`zendesk::Config`], a [`qualtrics::Config`] or a [`teamviewer::Config`];
+//! everything in it may be left out.
 //!
 //! ```json
 //! {
@@ -134,13 +136,50 @@
 //! }
 //! ```
 //!
+//! ```json
+//! {
+//!   "company_name": "Acme",
+//!   "users": [{ "id": "u1001", "name": "Ann", "email": "ann@example.com" }],
+//!   "groups": [{ "id": "g1", "name": "Helpdesk" }],
+//!   "script_tokens": [
+//!     { "token": "1234567-abc", "level": "company", "userid": "u1001",
+//!       "permissions": ["Connections.Read", "Sessions.ReadAll"] }
+//!   ],
+//!   "oauth_clients": [
+//!     { "client_id": "closedloop", "client_secret": "s3cret", "redirect_uris": ["https://app.example.com/back"],
+//!       "username": "u1001", "access_seconds": 86400, "scope": "Sessions.Create Sessions.ReadOwn Sessions.ModifyOwn" }
+//!   ],
+//!   "bearer_tokens": [{ "token": "t0ken", "username": "u1001", "expires_in": 1800 }],
+//!   "deny": false,
+//!   "expired_status": 401,
+//!   "sessions": [
+//!     { "code": "s119-457-589", "groupid": "g1", "description": "No sound", "assigned_userid": "u1001",
+//!       "end_customer": { "name": "Eve", "email": "eve@example.com" }, "custom_api": "INC1", "online": false }
+//!   ],
+//!   "connections": [
+//!     { "id": "0755a8dd-df19-4ea7-af47-cabb6b2a97e4", "userid": "u1001", "deviceid": "123456789012",
+//!       "support_session_type": 1, "start_date": "2026-01-02T14:10:50Z", "end_date": "2026-01-02T14:11:01Z",
+//!       "session_code": "s119-457-589", "visible_at": "2026-01-02T14:20:00Z" }
+//!   ],
+//!   "page_size": 1000,
+//!   "sessions_page_size": 1000,
+//!   "window": "start",
+//!   "style": "plain",
+//!   "state_style": "Open",
+//!   "create_answer": "ok",
+//!   "max_open_cases": 100,
+//!   "rate_limit": { "calls": 300, "per_seconds": 3600 }
+//! }
+//! ```
+//!
 //! ## Everything else
 //!
 //! | Call | Body | Answer |
 //! |---|---|---|
 //! | `DELETE /` | | 204; held requests are let go |
 //! | `GET /requests` | | `{"requests": [...]}`, each a [`RecordedRequest`] |
-//! | `GET /records?table=incident` | | `{"records": [...]}`; ServiceNow records carry `journal`, Zendesk's `tickets` carry `comments` and `audits`; Zendesk has `users`, `profiles` and `custom_objects/KEY` besides |
+//! | `GET /records?table=incident` | | `{"records": [...]}`; ServiceNow records carry `journal`, Zendesk's `tickets` carry `comments` and `audits`; Zendesk has `users`, `profiles` and `custom_objects/KEY` besides; TeamViewer `connections`, `sessions` and `groups` |
+//! | `GET /calls` | | `{"calls": {"GET /api/v1/ping": 2}}`: requests by method and path |
 //! | `POST /faults` | a list of [`Fault`]s | 204 |
 //! | `GET /faults` | | `{"faults": [...]}`: those that still have to strike |
 //! | `DELETE /faults` | | 204 |
@@ -151,8 +190,17 @@
 //! | `POST /deny` | `{"deny": true}` | 204; from now on people click "Deny" |
 //! | `GET /oauth` | | `{"token_requests": {"refresh_token": {"succeeded": 1, "refused": 0}}}`: [`TokenRequests`] by grant |
 //! | `POST /bearer-tokens` | a [`BearerToken`] | 204; one more is accepted |
-//! | `PUT /users/{name}` | `{"password": "new"}`, for Zendesk also `{"api_token": "new"}` | 204; the old secret stops working |
+//! | `PUT /users/{name}` | `{"password": "new"}`, elsewhere also `{"api_token": "new"}` | 204; the old secret stops working |
 //! | `POST /advance-clock` | `{"seconds": 7200}` | 204; tokens and idempotency keys age |
+//!
+//! Only TeamViewer has these:
+//!
+//! | Call | Body | Answer |
+//! |---|---|---|
+//! | `POST /connections` | a list of [`teamviewer::Connection`]s | `{"ids": [...]}`; those of the same id are replaced |
+//! | `PATCH /connections/{id}` | some of their fields; `null` takes one away | 204 |
+//! | `POST /sessions` | a list of [`teamviewer::Case`]s | `{"codes": [...]}`; those of the same code are replaced |
+//! | `PATCH /sessions/{code}` | some of their fields, as `{"online": true}` or `{"state": "closed"}` | 204 |
 //!
 //! Each of these is a fault:
 //!
@@ -172,17 +220,17 @@
 //!
 //! # OAuth
 //!
-//! | | ServiceNow | Zendesk |
-//! |---|---|---|
-//! | the page | `GET /oauth_auth.do` | `GET /oauth/authorizations/new` |
-//! | tokens | `POST /oauth_token.do`, a form | `POST /oauth/tokens`, JSON |
-//! | taking back | `/oauth_revoke_token.do?token=` | `DELETE /api/v2/oauth/tokens/current.json` |
-//! | a refresh | the valid access token again, with what is left of its life | a new pair; both old tokens die |
+//! | | ServiceNow | Zendesk | TeamViewer |
+//! |---|---|---|---|
+//! | the page | `GET /oauth_auth.do` | `GET /oauth/authorizations/new` | `GET /oauth2/authorize` |
+//! | tokens | `POST /oauth_token.do`, a form | `POST /oauth/tokens`, JSON | `POST /api/v1/oauth2/token`, a form |
+//! | taking back | `/oauth_revoke_token.do?token=` | `DELETE /api/v2/oauth/tokens/current.json` | `POST /api/v1/oauth2/revoke` with the token as `Bearer` |
+//! | a refresh | the valid access token again, with what is left of its life | a new pair; both old tokens die | the same |
 //!
 //! There is no browser: the page answers a valid request at once with the redirect, as if the client's user had signed
 //! in and clicked "Allow". Where it cannot know whom to send back to, it shows a page with status 400. PKCE is checked
-//! where a challenge was sent, by S256 alone, and public clients have to use it. Records of requests show that a secret
-//! was sent, never which.
+//! where a challenge was sent, by S256 alone, and public clients have to use it; TeamViewer knows neither, and passes
+//! it over. Records of requests show that a secret was sent, never which.
 //!
 //! # What isn't there
 //!
@@ -191,8 +239,18 @@
 //! compared as text) and daylight saving. At Zendesk: triggers, forms, groups (`group_id` is kept as sent), attachments,
 //! copies, the search for anything but users, bulk jobs, the question whether a subdomain is free, identities of users
 //! besides the address, limits on kinds of profiles, permissions and photos of custom objects, legacy objects. At
-//! Qualtrics: everything but whoami, surveys, single responses and client credentials. No limit on rates is enforced but
-//! that of single responses: make one with a fault.
+//! Qualtrics: everything but whoami, surveys, single responses and client credentials. At TeamViewer: whatever is about
+//! neither connections nor service cases, XML, the sharing of groups, texts to mobile phones. No limit on rates is
+//! enforced but that of single responses at Qualtrics and TeamViewer's `rate_limit`: make one with a fault.
+//!
+//! # What TeamViewer does
+//!
+//! Parameters that it doesn't know are passed over, `limit`, `page`, `offset` and `sort` of the connection report among
+//! them: only `offset_id` leads to the next page. `records_remaining` and `next_offset` are there only if there is one.
+//! The newest end comes first, and before it what has no end. An expired service case stays open. `state` of a list is
+//! `open` unless it is given, and a list without `full_list=true` has code, state and group alone. A group's name that
+//! nobody has makes a group; a token of company level may not name one. Tokens of user level see what is the user's
+//! own.
 
 mod client;
 mod control;
@@ -206,6 +264,7 @@ mod record;
 mod secret;
 mod server;
 pub mod servicenow;
+pub mod teamviewer;
 mod wire;
 pub mod zendesk;
 

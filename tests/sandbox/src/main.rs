@@ -6,7 +6,7 @@ use clap::Parser;
 use sandbox::Sandbox;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Stands in for ServiceNow, Zendesk and Qualtrics on loopback; prints its base URL when ready.
+/// Stands in for ServiceNow, Zendesk, Qualtrics and TeamViewer on loopback; prints its base URL when ready.
 #[derive(Parser)]
 struct Arguments {
     /// Port to listen on; 0 takes a free one.

@@ -30,11 +30,13 @@ pub struct OAuthClient {
     pub grants: Vec<GrantType>,
     /// Who clicks "Allow", and for whom client credentials stand; the instance's first user when absent.
     pub username: Option<String>,
-    /// Not for ServiceNow: the most that may be asked for, parted by spaces; anything when absent, at Qualtrics `manage:all`.
+    /// Not for ServiceNow: the most that may be asked for, parted by spaces; anything when absent, at Qualtrics
+    /// `manage:all`. At TeamViewer what its tokens may do.
     pub scope: Option<String>,
-    /// Life of an access token that asks for none of its own; 1800 when absent, at Qualtrics 3600.
+    /// Life of an access token that asks for none of its own; 1800 when absent, at Qualtrics 3600, at TeamViewer 86400.
     pub access_seconds: Option<u32>,
-    /// Life of a refresh token that asks for none of its own; when absent 100 days at ServiceNow, 30 at Zendesk.
+    /// Life of a refresh token that asks for none of its own; when absent 100 days at ServiceNow, 30 at Zendesk,
+    /// 365 at TeamViewer.
     pub refresh_seconds: Option<u32>,
 }
 
@@ -404,7 +406,7 @@ fn life(seconds: u32) -> SignedDuration {
 }
 
 /// Unlike anything handed out before, also by an earlier instance of the same name.
-fn random_text() -> String {
+pub(crate) fn random_text() -> String {
     let part = || RandomState::new().hash_one(());
     format!(
         "{:016x}{:016x}{:016x}{:016x}",

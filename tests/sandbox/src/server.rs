@@ -18,7 +18,7 @@ use crate::Control;
 use crate::exchange::{Answer, Body};
 use crate::instance::{Incoming, Instance, Outcome};
 use crate::wire::{Peer, Wire};
-use crate::{control, qualtrics, servicenow, zendesk};
+use crate::{control, qualtrics, servicenow, teamviewer, zendesk};
 
 const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
@@ -99,6 +99,11 @@ impl Sandbox {
         format!("{}/qualtrics/{datacenter}", self.base_url)
     }
 
+    /// A company at TeamViewer: what stands for both `https://webapi.teamviewer.com` and `https://login.teamviewer.com`.
+    pub fn teamviewer_url(&self, company: &str) -> String {
+        format!("{}/teamviewer/{company}", self.base_url)
+    }
+
     /// The control API of this sandbox.
     pub fn control(&self) -> Control {
         Control::new(&self.base_url)
@@ -119,6 +124,7 @@ pub(crate) enum Vendor {
     ServiceNow,
     Zendesk,
     Qualtrics,
+    TeamViewer,
 }
 
 impl Vendor {
@@ -127,6 +133,7 @@ impl Vendor {
             "servicenow" => Some(Self::ServiceNow),
             "zendesk" => Some(Self::Zendesk),
             "qualtrics" => Some(Self::Qualtrics),
+            "teamviewer" => Some(Self::TeamViewer),
             _ => None,
         }
     }
@@ -136,6 +143,7 @@ impl Vendor {
             Self::ServiceNow => "servicenow",
             Self::Zendesk => "zendesk",
             Self::Qualtrics => "qualtrics",
+            Self::TeamViewer => "teamviewer",
         }
     }
 
@@ -144,6 +152,7 @@ impl Vendor {
             Self::ServiceNow => servicenow::unknown_host(),
             Self::Zendesk => zendesk::unknown_host(name),
             Self::Qualtrics => qualtrics::unknown_host(),
+            Self::TeamViewer => teamviewer::unknown_host(),
         }
     }
 }

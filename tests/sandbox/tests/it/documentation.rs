@@ -15,13 +15,14 @@ async fn documented_json_is_accepted() {
         .skip(1)
         .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
         .collect();
-    let [servicenow, zendesk, qualtrics, faults] = examples.as_slice() else {
+    let [servicenow, zendesk, qualtrics, teamviewer, faults] = examples.as_slice() else {
         panic!("{} examples", examples.len());
     };
     let sandbox = Sandbox::start().await;
     let control = Control::new(sandbox.base_url());
     control.servicenow("dev1").create(servicenow).await.unwrap();
     control.qualtrics("fra1").create(qualtrics).await.unwrap();
+    control.teamviewer("acme").create(teamviewer).await.unwrap();
     let acme = control.zendesk("acme");
     acme.create(zendesk).await.unwrap();
     let faults: Vec<Fault> = serde_json::from_value(faults.clone()).unwrap();

@@ -54,6 +54,12 @@ impl Account {
         account
     }
 
+    pub(crate) async fn teamviewer(config: Value) -> Self {
+        let sandbox = Sandbox::start().await;
+        let control = Control::new(sandbox.base_url()).teamviewer("acme");
+        Self::open(sandbox, control, config, "Bearer c0mpany".to_owned()).await
+    }
+
     async fn open(
         sandbox: Sandbox,
         control: InstanceControl,

@@ -10,4 +10,5 @@ mod oauth;
 mod profile;
 mod qualtrics;
 mod servicenow;
+mod teamviewer;
 mod zendesk;
