@@ -128,7 +128,8 @@ impl Connector for ServiceNow {
             | TaskKind::ZendeskCreateProfile
             | TaskKind::ZendeskUpdateProfile
             | TaskKind::ZendeskCreateRecord
-            | TaskKind::ZendeskUpdateRecord) => {
+            | TaskKind::ZendeskUpdateRecord
+            | TaskKind::TeamViewerCreateSession) => {
                 Err(Failed::before_any_call(mapping::preview::foreign(other)))
             }
         }
@@ -151,7 +152,8 @@ impl Connector for ServiceNow {
             | TaskKind::ZendeskCreateProfile
             | TaskKind::ZendeskUpdateProfile
             | TaskKind::ZendeskCreateRecord
-            | TaskKind::ZendeskUpdateRecord) => {
+            | TaskKind::ZendeskUpdateRecord
+            | TaskKind::TeamViewerCreateSession) => {
                 return Preview::refused("", mapping::preview::foreign(*other));
             }
         };

@@ -71,7 +71,9 @@ impl Connector for Zendesk {
                 let change = mapping::record::change(assignment.input)?;
                 record::update(self.session(connected)?, &change).await
             }
-            other @ (TaskKind::ServiceNowCreateRecord | TaskKind::ServiceNowUpdateRecord) => {
+            other @ (TaskKind::ServiceNowCreateRecord
+            | TaskKind::ServiceNowUpdateRecord
+            | TaskKind::TeamViewerCreateSession) => {
                 Err(Failed::before_any_call(mapping::preview::foreign(other)))
             }
         }
@@ -91,7 +93,9 @@ impl Connector for Zendesk {
             TaskKind::ZendeskUpdateProfile => mapping::preview::of_profile_change(input),
             TaskKind::ZendeskCreateRecord => mapping::preview::of_new_record(input, key),
             TaskKind::ZendeskUpdateRecord => mapping::preview::of_record_change(input),
-            other @ (TaskKind::ServiceNowCreateRecord | TaskKind::ServiceNowUpdateRecord) => {
+            other @ (TaskKind::ServiceNowCreateRecord
+            | TaskKind::ServiceNowUpdateRecord
+            | TaskKind::TeamViewerCreateSession) => {
                 return Preview::refused("", mapping::preview::foreign(*other));
             }
         };

@@ -184,6 +184,14 @@ impl Accounts {
             },
             other => other,
         };
+        let public = client
+            .as_ref()
+            .or(known.as_ref().map(|known| &known.client))
+            .is_some_and(|client| client.secret.is_none());
+        // Without PKCE it is the secret alone that keeps others from using a code.
+        if public && !self.inner.vendors.oauth(&account, None)?.pkce {
+            return Err(Error::NoClientSecret(name));
+        }
         let same_instance = before
             .as_ref()
             .is_some_and(|before| before.instance == account.instance);
@@ -227,6 +235,39 @@ impl Accounts {
             redirect_uri,
             expires_at,
         })
+    }
+
+    /// Prepares an account of somebody's own, with the OAuth client and the instance of the account `like`, whose client many
+    /// people sign in with. Asking again gives another address for the same account.
+    ///
+    /// # Errors
+    /// As [`Accounts::begin_connect`]; [`Error::NoClient`] when `like` has no client for people.
+    pub async fn begin_sign_in(
+        &self,
+        name: AccountName,
+        like: &AccountName,
+        owner: String,
+        random: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Connect, Error> {
+        let like = self.get(like).await?;
+        let Credential::Oauth(OauthCredential {
+            grant: Grant::AuthorizationCode,
+            client,
+            ..
+        }) = self.inner.secrets.read(&like).await?
+        else {
+            return Err(Error::NoClient(like.name));
+        };
+        let new = NewAccount {
+            name,
+            vendor: like.vendor,
+            instance: like.instance,
+            owner: Some(owner),
+        };
+        let public = client.secret.is_none();
+        self.begin_connect(new, Some(client), public, random, now)
+            .await
     }
 
     /// Sends whoever has an invitation to the vendor.

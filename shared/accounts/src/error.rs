@@ -168,7 +168,7 @@ pub enum Error {
     NoClient(AccountName),
     /// Neither a secret nor the word that there is none. Give up.
     #[error(
-        "the OAuth client of the account `{0}` needs its `client_secret`, unless it is a public client: say so then"
+        "the OAuth client of the account `{0}` needs its `client_secret`, unless it is a public client of a vendor that knows PKCE: say so then"
     )]
     NoClientSecret(AccountName),
     /// Nobody can be sent to this stack: it does not know its own address. Give up.

@@ -6,6 +6,8 @@ use vendor_http::{BaseUrl, BaseUrlError};
 pub struct UrlTemplate {
     template: String,
     placeholder: &'static str,
+    /// Whether the vendor may have one address for all accounts.
+    shared: bool,
 }
 
 impl UrlTemplate {
@@ -15,11 +17,30 @@ impl UrlTemplate {
     /// When the placeholder is not there once, when it makes no web address, and when credentials would
     /// go unencrypted to another machine.
     pub fn parse(template: &str, placeholder: &'static str) -> Result<Self, BaseUrlError> {
-        BaseUrl::parse(template, placeholder, "example")?;
-        Ok(Self {
+        Self {
             template: template.to_owned(),
             placeholder,
-        })
+            shared: false,
+        }
+        .checked()
+    }
+
+    /// The address of a vendor that has one for all accounts: the placeholder may be missing.
+    ///
+    /// # Errors
+    /// As [`UrlTemplate::parse`], but for the missing placeholder.
+    pub fn parse_shared(template: &str, placeholder: &'static str) -> Result<Self, BaseUrlError> {
+        Self {
+            template: template.to_owned(),
+            placeholder,
+            shared: true,
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Self, BaseUrlError> {
+        self.base("example")?;
+        Ok(self)
     }
 
     /// Reads the variable `name`; `default` serves when it is not set.
@@ -33,12 +54,22 @@ impl UrlTemplate {
         placeholder: &'static str,
     ) -> Result<Self, ConfigError> {
         let template = variables(name);
-        Self::parse(template.as_deref().unwrap_or(default), placeholder).map_err(|error| {
-            ConfigError {
-                name,
-                problem: format!("cannot be used: {error}"),
-            }
-        })
+        Self::parse(template.as_deref().unwrap_or(default), placeholder).map_err(unusable(name))
+    }
+
+    /// As [`UrlTemplate::from_vars`], for a vendor that has one address for all accounts.
+    ///
+    /// # Errors
+    /// As [`UrlTemplate::parse_shared`], with the variable's name.
+    pub fn shared_from_vars(
+        variables: impl Fn(&str) -> Option<String>,
+        name: &'static str,
+        default: &str,
+        placeholder: &'static str,
+    ) -> Result<Self, ConfigError> {
+        let template = variables(name);
+        Self::parse_shared(template.as_deref().unwrap_or(default), placeholder)
+            .map_err(unusable(name))
     }
 
     /// The address of one account.
@@ -46,7 +77,19 @@ impl UrlTemplate {
     /// # Errors
     /// When the value is not one DNS label. Give up: the account must be corrected.
     pub fn base(&self, value: &str) -> Result<BaseUrl, BaseUrlError> {
-        BaseUrl::parse(&self.template, self.placeholder, value)
+        let parse = if self.shared {
+            BaseUrl::parse_optional
+        } else {
+            BaseUrl::parse
+        };
+        parse(&self.template, self.placeholder, value)
+    }
+}
+
+fn unusable(name: &'static str) -> impl FnOnce(BaseUrlError) -> ConfigError {
+    move |error| ConfigError {
+        name,
+        problem: format!("cannot be used: {error}"),
     }
 }
 
@@ -72,6 +115,24 @@ mod tests {
             let template = read(value).unwrap();
             assert_eq!(template.base("dev1").unwrap().to_string(), expected);
             assert!(template.base("evil.com/").is_err());
+        }
+    }
+
+    #[test]
+    fn vendor_may_have_one_address_for_all() {
+        for (template, expected) in [
+            ("https://webapi.example.com", "https://webapi.example.com"),
+            (
+                "http://127.0.0.1:9000/system/{name}",
+                "http://127.0.0.1:9000/system/acme",
+            ),
+        ] {
+            let template = UrlTemplate::parse_shared(template, "name").unwrap();
+            assert_eq!(template.base("acme").unwrap().to_string(), expected);
+            assert!(template.base("evil.com/").is_err());
+        }
+        for wrong in ["http://example.com", "https://{other}.example.com"] {
+            assert!(UrlTemplate::parse_shared(wrong, "name").is_err(), "{wrong}");
         }
     }
 

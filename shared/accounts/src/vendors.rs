@@ -14,13 +14,17 @@ pub struct Vendors {
     servicenow: UrlTemplate,
     zendesk: UrlTemplate,
     qualtrics: UrlTemplate,
+    teamviewer: UrlTemplate,
+    /// Where people sign in at TeamViewer, which is another host.
+    teamviewer_login: UrlTemplate,
 }
 
 impl Vendors {
     /// Reads `SERVICENOW_URL`, the address of an instance with `{instance}` in place of its name
     /// (`https://{instance}.service-now.com` when not set), `ZENDESK_URL`, that of an account with `{subdomain}`
-    /// (`https://{subdomain}.zendesk.com`), and `QUALTRICS_URL`, that of a data centre with `{datacenter}`
-    /// (`https://{datacenter}.qualtrics.com`).
+    /// (`https://{subdomain}.zendesk.com`), `QUALTRICS_URL`, that of a data centre with `{datacenter}`
+    /// (`https://{datacenter}.qualtrics.com`), and `TEAMVIEWER_URL` and `TEAMVIEWER_LOGIN_URL`, those of TeamViewer
+    /// (`https://webapi.teamviewer.com` and `https://login.teamviewer.com`), which may hold `{company}`.
     ///
     /// # Errors
     /// The first variable that cannot be used.
@@ -48,6 +52,18 @@ impl Vendors {
                 "https://{datacenter}.qualtrics.com",
                 "datacenter",
             )?,
+            teamviewer: UrlTemplate::shared_from_vars(
+                &variables,
+                "TEAMVIEWER_URL",
+                "https://webapi.teamviewer.com",
+                "company",
+            )?,
+            teamviewer_login: UrlTemplate::shared_from_vars(
+                &variables,
+                "TEAMVIEWER_LOGIN_URL",
+                "https://login.teamviewer.com",
+                "company",
+            )?,
         })
     }
 
@@ -60,6 +76,7 @@ impl Vendors {
             Vendor::ServiceNow => self.servicenow.base(instance),
             Vendor::Zendesk => self.zendesk.base(instance),
             Vendor::Qualtrics => self.qualtrics.base(instance),
+            Vendor::TeamViewer => self.teamviewer.base(instance),
         }
     }
 
@@ -144,6 +161,32 @@ impl Vendors {
         Ok(qualtrics::Client::new(self.http.clone(), base, auth))
     }
 
+    /// A client for a TeamViewer account.
+    ///
+    /// # Errors
+    /// Give up: the account is of the wrong kind, or its company's name is none.
+    pub fn teamviewer(&self, connected: &Connected) -> Result<teamviewer::Client, Error> {
+        let token = match &connected.credential {
+            Credential::Bearer { token } => token.clone(),
+            Credential::Oauth(oauth) => {
+                let issued = oauth.issued.as_ref();
+                let issued =
+                    issued.ok_or_else(|| Error::NotConnected(connected.account.name.clone()))?;
+                issued.access.clone()
+            }
+            Credential::Basic { .. } => {
+                return Err(wrong_kind(Vendor::TeamViewer, AccountKind::Basic));
+            }
+            Credential::ApiToken { .. } => {
+                return Err(wrong_kind(Vendor::TeamViewer, AccountKind::ApiToken));
+            }
+        };
+        let base = self
+            .base(Vendor::TeamViewer, &connected.account.instance)
+            .map_err(Error::Instance)?;
+        Ok(teamviewer::Client::new(self.http.clone(), base, token))
+    }
+
     /// The account's OAuth endpoints: those of its own instance, and no others. `scope` is what the account asks for
     /// in place of the vendor's usual.
     pub(crate) fn oauth(&self, account: &Account, scope: Option<&str>) -> Result<Provider, Error> {
@@ -154,6 +197,10 @@ impl Vendors {
             Vendor::ServiceNow => servicenow::oauth(&base),
             Vendor::Zendesk => zendesk::oauth(&base),
             Vendor::Qualtrics => qualtrics::oauth(&base),
+            Vendor::TeamViewer => {
+                let login = self.teamviewer_login.base(&account.instance);
+                teamviewer::oauth(&base, &login.map_err(Error::Instance)?)
+            }
         };
         Ok(Provider {
             scope: scope.map(|scope| scope.to_owned().into()).or(usual.scope),
@@ -193,6 +240,10 @@ pub(crate) fn check_kind(vendor: Vendor, kind: AccountKind) -> Result<(), Error>
         | (
             Vendor::Qualtrics,
             AccountKind::Basic | AccountKind::Bearer | AccountKind::OauthAuthorizationCode,
+        )
+        | (
+            Vendor::TeamViewer,
+            AccountKind::Basic | AccountKind::ApiToken | AccountKind::OauthClientCredentials,
         ) => Err(wrong_kind(vendor, kind)),
         (
             Vendor::ServiceNow | Vendor::Zendesk,
@@ -202,9 +253,8 @@ pub(crate) fn check_kind(vendor: Vendor, kind: AccountKind) -> Result<(), Error>
             | AccountKind::OauthClientCredentials,
         )
         | (Vendor::Zendesk, AccountKind::ApiToken)
-        | (Vendor::Qualtrics, AccountKind::ApiToken | AccountKind::OauthClientCredentials) => {
-            Ok(())
-        }
+        | (Vendor::Qualtrics, AccountKind::ApiToken | AccountKind::OauthClientCredentials)
+        | (Vendor::TeamViewer, AccountKind::Bearer | AccountKind::OauthAuthorizationCode) => Ok(()),
     }
 }
 
@@ -217,6 +267,9 @@ fn wrong_kind(vendor: Vendor, kind: AccountKind) -> Error {
                 "use a user's name and password, a bearer token or an OAuth client"
             }
             Vendor::Qualtrics => "use a user's API token, or an OAuth client with its secret",
+            Vendor::TeamViewer => {
+                "use a script token as a bearer token, or sign in with an OAuth client"
+            }
         },
     }
 }
@@ -259,6 +312,11 @@ mod tests {
             (Vendor::Qualtrics, basic, Some("use a user's API token")),
             (Vendor::Qualtrics, bearer, Some("use a user's API token")),
             (Vendor::Qualtrics, person, Some("use a user's API token")),
+            (Vendor::TeamViewer, bearer, None),
+            (Vendor::TeamViewer, person, None),
+            (Vendor::TeamViewer, basic, Some("use a script token")),
+            (Vendor::TeamViewer, token, Some("use a script token")),
+            (Vendor::TeamViewer, client, Some("use a script token")),
         ] {
             match (check(vendor, credential), problem) {
                 (Ok(()), None) => {}

@@ -94,11 +94,11 @@ impl Accounts {
             ) => return Ok(Verification::failed(error.to_string())),
             Err(error) => return Err(error),
         };
-        let verification = match self.ask(&connected).await? {
+        let verification = match self.ask(&connected, now).await? {
             Asked::Answered(verification) => verification,
             Asked::Unauthorized(problem) => match self.reconnect(name, &connected, &moment).await {
                 Ok(None) => Verification::failed(problem),
-                Ok(Some(connected)) => match self.ask(&connected).await? {
+                Ok(Some(connected)) => match self.ask(&connected, now).await? {
                     Asked::Answered(verification) => verification,
                     Asked::Unauthorized(problem) => Verification::failed(problem),
                 },
@@ -144,11 +144,12 @@ impl Accounts {
         Ok(fields.value.into_iter().map(TicketField::from).collect())
     }
 
-    async fn ask(&self, connected: &Connected) -> Result<Asked, Error> {
+    async fn ask(&self, connected: &Connected, now: Timestamp) -> Result<Asked, Error> {
         match connected.account.vendor {
             Vendor::ServiceNow => self.ask_servicenow(connected).await,
             Vendor::Zendesk => self.ask_zendesk(connected).await,
             Vendor::Qualtrics => self.ask_qualtrics(connected).await,
+            Vendor::TeamViewer => self.ask_teamviewer(connected, now).await,
         }
     }
 
@@ -207,6 +208,29 @@ impl Accounts {
                 user: verified
                     .user
                     .map(|user| format!("{user} ({})", verified.role)),
+                problem: None,
+                checks: verified
+                    .checks
+                    .into_iter()
+                    .map(|check| Check {
+                        what: check.what.to_owned(),
+                        allowed: check.allowed,
+                        answer: check.answer,
+                    })
+                    .collect(),
+            })),
+            Err(error) if error.is_unauthorized() => {
+                Ok(Asked::Unauthorized(startup::chain(&error)))
+            }
+            Err(error) => not_told(connected, &error, error.disposition()),
+        }
+    }
+
+    async fn ask_teamviewer(&self, connected: &Connected, now: Timestamp) -> Result<Asked, Error> {
+        match self.inner.vendors.teamviewer(connected)?.verify(now).await {
+            Ok(verified) => Ok(Asked::Answered(Verification {
+                works: true,
+                user: verified.user,
                 problem: None,
                 checks: verified
                     .checks

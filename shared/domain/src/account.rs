@@ -19,6 +19,8 @@ pub enum Vendor {
     Zendesk,
     /// Qualtrics: no tasks, but responses are fetched from it.
     Qualtrics,
+    /// TeamViewer.
+    TeamViewer,
 }
 
 impl Vendor {
@@ -28,6 +30,7 @@ impl Vendor {
             Self::ServiceNow => "servicenow",
             Self::Zendesk => "zendesk",
             Self::Qualtrics => "qualtrics",
+            Self::TeamViewer => "teamviewer",
         }
     }
 }
@@ -46,7 +49,7 @@ pub enum AccountKind {
     Basic,
     /// An API token; Zendesk's goes with the e-mail address of an agent.
     ApiToken,
-    /// An access token that was issued elsewhere, and that nobody here can renew.
+    /// An access token that was issued elsewhere, and that nobody here can renew; TeamViewer's script token.
     Bearer,
     /// OAuth: a person has agreed in the browser; access tokens are renewed with a refresh token.
     OauthAuthorizationCode,
@@ -109,7 +112,8 @@ pub struct Account {
     pub name: AccountName,
     /// Whose account it is.
     pub vendor: Vendor,
-    /// The first label of the vendor's host name: ServiceNow's instance, Zendesk's subdomain, Qualtrics' data centre.
+    /// The first label of the vendor's host name: ServiceNow's instance, Zendesk's subdomain, Qualtrics' data centre. TeamViewer
+    /// has one host for all: there it is a name for the company.
     pub instance: String,
     /// How it proves itself.
     pub kind: AccountKind,

@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::endpoint::Endpoint;
+use crate::mail_template::MailTemplate;
+use crate::teamviewer::Settings;
 use crate::workflow::Workflow;
 
 /// What is wrong in one place of a document.
@@ -45,6 +47,22 @@ pub fn endpoint(document: &Value) -> Result<Endpoint, Vec<Problem>> {
     checked(document, Endpoint::problems)
 }
 
+/// Reads a mail template from a parsed document.
+///
+/// # Errors
+/// Every problem that can be told; a document of the wrong shape gives the first one only.
+pub fn mail_template(document: &Value) -> Result<MailTemplate, Vec<Problem>> {
+    checked(document, MailTemplate::problems)
+}
+
+/// Reads what is set for TeamViewer from a parsed document.
+///
+/// # Errors
+/// Every problem that can be told; a document of the wrong shape gives the first one only.
+pub fn teamviewer_settings(document: &Value) -> Result<Settings, Vec<Problem>> {
+    checked(document, Settings::problems)
+}
+
 /// The JSON Schema of workflow definitions.
 pub fn workflow_schema() -> Schema {
     SchemaSettings::draft07()
@@ -57,6 +75,20 @@ pub fn endpoint_schema() -> Schema {
     SchemaSettings::draft07()
         .into_generator()
         .into_root_schema_for::<Endpoint>()
+}
+
+/// The JSON Schema of mail templates.
+pub fn mail_template_schema() -> Schema {
+    SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<MailTemplate>()
+}
+
+/// The JSON Schema of what is set for TeamViewer.
+pub fn teamviewer_settings_schema() -> Schema {
+    SchemaSettings::draft07()
+        .into_generator()
+        .into_root_schema_for::<Settings>()
 }
 
 fn checked<T: DeserializeOwned>(

@@ -7,6 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::account::Vendor;
+
 /// A name or key that breaks its rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{found}` is not {what}: expected {rule}")]
@@ -165,7 +167,167 @@ text_id!(
     |text| is_key(text, "tk_")
 );
 
+text_id!(
+    /// Names a mail template, such as `TV_ShareSessionSimple`. Upper and lower case differ.
+    TemplateName, "a template's name",
+    "1 to 64 letters, digits, underscores and hyphens, beginning with a letter",
+    "^[A-Za-z][A-Za-z0-9_-]{0,63}$",
+    |text| text.len() <= 64
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+);
+
+/// Identifies a connection in the history: the vendor's id. Its case varies from answer to answer, so it is kept in lower
+/// case.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ConnectionId(String);
+
+/// Names a service case: the session code that its customer is given, such as `s119-457-589`. Two codes are the same
+/// whatever their case and dashes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CaseCode {
+    written: String,
+    key: String,
+}
+
+impl ConnectionId {
+    /// The only door.
+    ///
+    /// # Errors
+    /// When the text cannot be an id.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let fits = (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !fits {
+            return Err(InvalidId {
+                what: "a connection's id",
+                found: text.chars().take(80).collect(),
+                rule: "1 to 64 letters, digits and hyphens",
+            });
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+
+    /// The text, in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl CaseCode {
+    /// The only door.
+    ///
+    /// # Errors
+    /// When the text cannot be a code.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let written = text.trim().to_ascii_lowercase();
+        let key: String = written.chars().filter(|byte| *byte != '-').collect();
+        let fits =
+            (3..=32).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !fits {
+            return Err(InvalidId {
+                what: "a session code",
+                found: text.chars().take(80).collect(),
+                rule: "3 to 32 letters and digits, with or without dashes, such as s119-457-589",
+            });
+        }
+        let written = match key.strip_prefix('s').map(|digits| (digits, digits.len())) {
+            Some((digits, 9)) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let part = |from, to| digits.get(from..to).unwrap_or_default();
+                format!("s{}-{}-{}", part(0, 3), part(3, 6), part(6, 9))
+            }
+            Some(_) | None => written,
+        };
+        Ok(Self { written, key })
+    }
+
+    /// What codes are compared by: lower case, no dashes.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl PartialEq for CaseCode {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for CaseCode {}
+
+impl std::hash::Hash for CaseCode {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+impl PartialOrd for CaseCode {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for CaseCode {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+macro_rules! text_of {
+    ($name:ident, $text:ident => $written:expr, $pattern:literal, $rule:literal) => {
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::parse(&text)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from($text: $name) -> Self {
+                $written
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&String::from(self.clone()))
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "description": $rule })
+            }
+        }
+    };
+}
+
+text_of!(ConnectionId, id => id.0, "^[A-Za-z0-9-]{1,64}$", "1 to 64 letters, digits and hyphens");
+text_of!(
+    CaseCode, code => code.written, "^[A-Za-z0-9-]{3,48}$",
+    "a session code, such as s119-457-589; case and dashes do not matter"
+);
+
 const KEY_HEX: usize = 32;
+/// How many hexadecimal digits stand for a person.
+const PERSON_HEX: usize = 16;
 
 /// 128 bits of SHA-256 over the parts, each preceded by its length so that no two lists collide.
 fn derive(prefix: &str, parts: &[&str]) -> String {
@@ -176,6 +338,15 @@ fn derive(prefix: &str, parts: &[&str]) -> String {
     }
     let digest = hex::encode(hash.finalize());
     format!("{prefix}{}", digest.get(..KEY_HEX).unwrap_or(&digest))
+}
+
+impl AccountName {
+    /// The name of somebody's own account at a vendor: `teamviewer-0123456789abcdef`. `key` stays the same for one person.
+    pub fn of_person(vendor: Vendor, key: &str) -> Self {
+        let digest = hex::encode(Sha256::digest(key.as_bytes()));
+        let digits = digest.get(..PERSON_HEX).unwrap_or(&digest);
+        Self(format!("{vendor}-{digits}"))
+    }
 }
 
 impl EventKey {
@@ -231,6 +402,32 @@ mod tests {
         assert_eq!(TaskKey::parse(task.as_str()).unwrap(), task);
         assert_eq!(RunId::derive(&event, &workflow), run);
         assert_ne!(task.seed(), 0);
+    }
+
+    #[test]
+    fn codes_and_connections_are_the_same_whatever_their_case() {
+        let code = |text| CaseCode::parse(text).unwrap();
+        assert_eq!(code("S119457589"), code("s119-457-589"));
+        assert_eq!(code(" S119457589").to_string(), "s119-457-589");
+        assert_eq!(code("s1194-57589").to_string(), "s119-457-589");
+        assert_eq!(code("AB-12").to_string(), "ab-12");
+        assert_ne!(code("s119-457-589"), code("s119-457-580"));
+        for wrong in ["", "--", "s1", "s119 457", "s119/../x", &"1".repeat(33)] {
+            assert!(CaseCode::parse(wrong).is_err(), "{wrong}");
+        }
+        let id = |text| ConnectionId::parse(text).unwrap();
+        assert_eq!(id("0755A8DD-DF19").as_str(), "0755a8dd-df19");
+        assert!(ConnectionId::parse("a b").is_err());
+    }
+
+    #[test]
+    fn own_account_has_a_name_like_others_and_no_two_people_share_one() {
+        let name = |key| AccountName::of_person(Vendor::TeamViewer, key);
+        let ann = name("ann");
+        assert_eq!(AccountName::parse(ann.as_str()).unwrap(), ann);
+        assert_eq!(ann.as_str().len(), "teamviewer-".len() + 16);
+        assert_eq!(name("ann"), ann);
+        assert_ne!(name("bob"), ann);
     }
 
     #[test]

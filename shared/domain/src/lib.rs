@@ -4,24 +4,36 @@
 //! checked `Deserialize`, so a value that exists is a value that is allowed.
 
 pub mod account;
+pub mod connection;
 pub mod decision;
 pub mod definition;
 pub mod endpoint;
 pub mod event;
 pub mod id;
 pub mod loops;
+pub mod mail_template;
 pub mod message;
 pub mod preview;
 pub mod run;
 pub mod schedule;
+pub mod service_case;
 pub mod task;
+pub mod task_reference;
+pub mod teamviewer;
 pub mod trigger;
 pub mod workflow;
 
 pub use account::{Account, AccountKind, AccountState, Vendor};
+pub use connection::Connection;
 pub use endpoint::Endpoint;
 pub use event::CloudEvent;
-pub use id::{AccountName, EndpointName, EventKey, ReplayId, RunId, TaskKey, TaskName, WorkflowId};
+pub use id::{
+    AccountName, CaseCode, ConnectionId, EndpointName, EventKey, ReplayId, RunId, TaskKey,
+    TaskName, TemplateName, WorkflowId,
+};
+pub use mail_template::MailTemplate;
 pub use run::{Run, RunState, TaskRun, TaskState};
+pub use service_case::ServiceCase;
 pub use task::TaskKind;
+pub use task_reference::TaskReference;
 pub use workflow::Workflow;

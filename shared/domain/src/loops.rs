@@ -27,6 +27,8 @@ enum Loop {
     ZendeskTrigger,
     /// A business rule tells of the record.
     ServiceNow,
+    /// What becomes of a service case is an event.
+    TeamViewer,
 }
 
 /// The tasks whose own result may start the workflow again, unless its condition reads something by which that
@@ -90,11 +92,14 @@ fn fed_by(listener: &Listener, task: &Task) -> Option<Loop> {
             kind.starts_with("zendesk.custom_object")
                 && (kind.ends_with("updated") || kind.ends_with("changed"))
         }
+        TaskKind::TeamViewerCreateSession => kind.starts_with("teamviewer."),
     };
     comes_back.then_some(if kind == "zendesk.trigger" {
         Loop::ZendeskTrigger
     } else if kind.starts_with("zendesk.") {
         Loop::ZendeskEvent
+    } else if kind.starts_with("teamviewer.") {
+        Loop::TeamViewer
     } else {
         Loop::ServiceNow
     })
@@ -167,6 +172,7 @@ impl Loop {
                 &["tags", "external_id", "actor_id", "submitter_id", "author"]
             }
             Self::ServiceNow => &["updated_by", "created_by", "correlation_id"],
+            Self::TeamViewer => &["data.task", "data.code", "data.description", "data.group"],
         }
     }
 
@@ -180,6 +186,9 @@ impl Loop {
             }
             Self::ServiceNow => {
                 "leave its own changes out with a condition that `data.updated_by` is not the user of the account, unless the business rule does"
+            }
+            Self::TeamViewer => {
+                "leave its own cases out with a condition, such as one on `data.group.id` or `data.task.number`"
             }
         };
         format!(
@@ -226,6 +235,18 @@ mod tests {
         let piped = json!({"table": "{{ event.subject }}", "short_description": "x"});
         let update = json!({"table": "incident", "number": "INC0010001", "comment": "x"});
         for (trigger, task, input, expected) in [
+            (
+                json!({"teamviewer_event": {"on": ["case_closed"]}}),
+                "teamviewer.create_session",
+                &json!({"group": "g1"}),
+                true,
+            ),
+            (
+                json!({"teamviewer_event": {"on": ["case_closed"]}}),
+                CREATE_TICKET,
+                &comment,
+                false,
+            ),
             (zendesk("ticket.created"), CREATE_TICKET, &comment, true),
             (zendesk("ticket.created"), UPDATE_TICKET, &answer, false),
             (

@@ -22,6 +22,9 @@ pub const SOURCE_SCHEDULES: &str = "closedloop.schedules";
 /// `source` on the bus of survey responses that were fetched.
 pub const SOURCE_QUALTRICS: &str = "closedloop.qualtrics";
 
+/// `source` on the bus of connections and service cases.
+pub const SOURCE_TEAMVIEWER: &str = "closedloop.teamviewer";
+
 /// `detail-type` of a task that is to be done.
 pub const TASK_REQUESTED: &str = "task.requested";
 /// `detail-type` of a task that was done.
@@ -48,6 +51,13 @@ pub const RESPONSE_PARTIAL: &str = "qualtrics.response.partial";
 /// Type of the event that the answers of a survey response could not be fetched.
 pub const RESPONSE_FAILED: &str = "qualtrics.response.failed";
 
+/// Type of the event that a connection has ended and stands in the history; the subject is its id.
+pub const CONNECTION_RECORDED: &str = "teamviewer.connection.recorded";
+/// Type of the event that a service case was closed; the subject is its session code.
+pub const CASE_CLOSED: &str = "teamviewer.case.closed";
+/// Type of the event that the customer of a service case waits; the subject is its session code.
+pub const CASE_ONLINE: &str = "teamviewer.case.online";
+
 /// What the id of a [`RESPONSE_NOTIFIED`] event begins with, before the id of the event that brings the answers.
 pub const NOTIFIED_ID_PREFIX: &str = "notified.";
 /// What the id of a [`RESPONSE_FAILED`] event begins with, before the id of the event that should have brought the answers.
@@ -62,7 +72,8 @@ pub const NOTIFIED_TYPE: &str = "notifiedtype";
 pub const RESERVED_TYPES: [&str; 2] = [RESPONSE_NOTIFIED, RESPONSE_FAILED];
 
 /// Event types that begin so are this product's own; nobody may send them in.
-pub const RESERVED_TYPE_PREFIXES: [&str; 4] = ["task.", "run.", "account.", "schedule."];
+pub const RESERVED_TYPE_PREFIXES: [&str; 5] =
+    ["task.", "run.", "account.", "schedule.", "teamviewer."];
 
 /// The `detail` of `task.requested`, `task.succeeded` and `task.failed`. The state is in the table: the
 /// message says where to look.
@@ -136,7 +147,8 @@ impl BusMessage {
             | (SOURCE_EVALUATE, RUN_SUCCEEDED | RUN_FAILED)
             | (SOURCE_ACCOUNTS, ACCOUNT_CONNECTED | ACCOUNT_RECONNECT)
             | (SOURCE_SCHEDULES, SCHEDULE_FIRED)
-            | (SOURCE_QUALTRICS, RESPONSE_COMPLETED | RESPONSE_PARTIAL | RESPONSE_FAILED) => {
+            | (SOURCE_QUALTRICS, RESPONSE_COMPLETED | RESPONSE_PARTIAL | RESPONSE_FAILED)
+            | (SOURCE_TEAMVIEWER, CONNECTION_RECORDED | CASE_CLOSED | CASE_ONLINE) => {
                 let event: CloudEvent = serde_json::from_value(envelope.detail).map_err(fault)?;
                 Ok(Self::Event(Box::new(event)))
             }
@@ -164,6 +176,8 @@ mod tests {
             (SOURCE_QUALTRICS, RESPONSE_NOTIFIED, false),
             (SOURCE_QUALTRICS, "review.created", false),
             (SOURCE_INGEST, RESPONSE_NOTIFIED, true),
+            (SOURCE_TEAMVIEWER, CASE_ONLINE, true),
+            (SOURCE_TEAMVIEWER, "review.created", false),
         ] {
             let body = serde_json::json!({"source": source, "detail-type": kind, "detail": {
                 "specversion": "1.0", "id": "1", "source": "/endpoints/survey", "type": kind

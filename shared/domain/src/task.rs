@@ -1,6 +1,7 @@
 //! The kinds of task and what each takes. A field may hold a literal value or piped text.
 
 pub mod servicenow;
+pub mod teamviewer;
 pub mod value;
 pub mod zendesk;
 
@@ -138,11 +139,14 @@ pub enum TaskKind {
     /// Updates a record of a Zendesk custom object, found by its id.
     #[serde(rename = "zendesk.update_record")]
     ZendeskUpdateRecord,
+    /// Creates a TeamViewer session with a code: a service case.
+    #[serde(rename = "teamviewer.create_session")]
+    TeamViewerCreateSession,
 }
 
 impl TaskKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ServiceNowCreateRecord,
         Self::ServiceNowUpdateRecord,
         Self::ZendeskCreateTicket,
@@ -151,6 +155,7 @@ impl TaskKind {
         Self::ZendeskUpdateProfile,
         Self::ZendeskCreateRecord,
         Self::ZendeskUpdateRecord,
+        Self::TeamViewerCreateSession,
     ];
 
     /// The text form.
@@ -164,6 +169,7 @@ impl TaskKind {
             Self::ZendeskUpdateProfile => "zendesk.update_profile",
             Self::ZendeskCreateRecord => "zendesk.create_record",
             Self::ZendeskUpdateRecord => "zendesk.update_record",
+            Self::TeamViewerCreateSession => "teamviewer.create_session",
         }
     }
 
@@ -177,6 +183,7 @@ impl TaskKind {
             | Self::ZendeskUpdateProfile
             | Self::ZendeskCreateRecord
             | Self::ZendeskUpdateRecord => Vendor::Zendesk,
+            Self::TeamViewerCreateSession => Vendor::TeamViewer,
         }
     }
 
@@ -193,6 +200,7 @@ impl TaskKind {
                 &["id", "user_id", "name", "link"]
             }
             Self::ZendeskCreateRecord | Self::ZendeskUpdateRecord => &["id", "object_type", "name"],
+            Self::TeamViewerCreateSession => &["code", "customer_link", "valid_until"],
         }
     }
 
@@ -209,7 +217,8 @@ impl TaskKind {
             | Self::ZendeskCreateProfile
             | Self::ZendeskUpdateProfile
             | Self::ZendeskCreateRecord
-            | Self::ZendeskUpdateRecord => Destination::Plain,
+            | Self::ZendeskUpdateRecord
+            | Self::TeamViewerCreateSession => Destination::Plain,
         }
     }
 
@@ -228,6 +237,9 @@ impl TaskKind {
             }
             Self::ZendeskCreateRecord => read::<zendesk::CreateRecord<Draft>>(input)?.check(),
             Self::ZendeskUpdateRecord => read::<zendesk::UpdateRecord<Draft>>(input)?.check(),
+            Self::TeamViewerCreateSession => {
+                read::<teamviewer::CreateSession<Draft>>(input)?.check()
+            }
         }
     }
 
@@ -247,6 +259,9 @@ impl TaskKind {
             }
             Self::ZendeskCreateRecord => generator.subschema_for::<zendesk::CreateRecord<Draft>>(),
             Self::ZendeskUpdateRecord => generator.subschema_for::<zendesk::UpdateRecord<Draft>>(),
+            Self::TeamViewerCreateSession => {
+                generator.subschema_for::<teamviewer::CreateSession<Draft>>()
+            }
         }
     }
 }

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::id::{EndpointName, WorkflowId};
 use crate::message::{
-    RESPONSE_COMPLETED, RESPONSE_PARTIAL, RUN_FAILED, RUN_SUCCEEDED, SCHEDULE_FIRED,
+    CASE_CLOSED, CASE_ONLINE, CONNECTION_RECORDED, RESPONSE_COMPLETED, RESPONSE_PARTIAL,
+    RUN_FAILED, RUN_SUCCEEDED, SCHEDULE_FIRED,
 };
 use crate::schedule::Schedule;
 
@@ -38,6 +39,9 @@ pub enum Trigger {
     ServiceNowEvent(ServiceNowTrigger),
     /// What a webhook of Zendesk posts.
     ZendeskEvent(ZendeskTrigger),
+    /// What happens to TeamViewer's service cases and connections.
+    #[serde(rename = "teamviewer_event")]
+    TeamViewerEvent(TeamViewerTrigger),
     /// A run that has failed.
     RunFailed(RunFailedTrigger),
     /// A point in time, once or again and again.
@@ -157,6 +161,37 @@ pub struct ZendeskTrigger {
     pub event: OneOrMore,
 }
 
+/// What starts a workflow at TeamViewer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TeamViewerTrigger {
+    /// When; at least one.
+    #[schemars(length(min = 1))]
+    pub on: Vec<TeamViewerMoment>,
+}
+
+/// When something at TeamViewer starts a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TeamViewerMoment {
+    /// A service case was closed.
+    CaseClosed,
+    /// The customer of a service case waits.
+    CustomerOnline,
+    /// A connection has ended and stands in the history.
+    ConnectionRecorded,
+}
+
+impl TeamViewerMoment {
+    fn event_type(self) -> &'static str {
+        match self {
+            Self::CaseClosed => CASE_CLOSED,
+            Self::CustomerOnline => CASE_ONLINE,
+            Self::ConnectionRecorded => CONNECTION_RECORDED,
+        }
+    }
+}
+
 /// The failed runs that start a workflow. A run of the workflow itself never does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -217,6 +252,7 @@ impl Trigger {
             | Self::JsonEvent(_)
             | Self::ServiceNowEvent(_)
             | Self::ZendeskEvent(_)
+            | Self::TeamViewerEvent(_)
             | Self::RunFailed(_) => None,
         }
     }
@@ -274,6 +310,13 @@ impl Trigger {
                     vec![None],
                 )
             }
+            Self::TeamViewerEvent(trigger) => {
+                let kinds = trigger.on.iter();
+                (
+                    kinds.map(|moment| moment.event_type().to_owned()).collect(),
+                    vec![None],
+                )
+            }
             Self::RunFailed(trigger) => (vec![RUN_FAILED.to_owned()], subjects(&trigger.workflow)),
             Self::Schedule(_) => (
                 vec![SCHEDULE_FIRED.to_owned()],
@@ -291,6 +334,7 @@ impl Trigger {
             | Self::JsonEvent(_)
             | Self::ServiceNowEvent(_)
             | Self::ZendeskEvent(_)
+            | Self::TeamViewerEvent(_)
             | Self::RunFailed(_)
             | Self::Schedule(_) => return None,
         };
@@ -335,6 +379,14 @@ impl Trigger {
                 }
             }
             Self::ZendeskEvent(trigger) => texts(&trigger.event, "trigger.zendesk_event.event"),
+            Self::TeamViewerEvent(trigger) => {
+                if trigger.on.is_empty() {
+                    problems.push((
+                        "trigger.teamviewer_event.on".to_owned(),
+                        "found an empty list, expected at least one of case_closed, customer_online, connection_recorded".to_owned(),
+                    ));
+                }
+            }
             Self::RunFailed(trigger) => {
                 if let Some(workflow) = &trigger.workflow {
                     texts(workflow, "trigger.run_failed.workflow");
@@ -535,6 +587,14 @@ mod tests {
                 json!({"zendesk_event": {"event": "ticket.created"}}),
                 &["zendesk.ticket.created"],
             ),
+            (
+                json!({"teamviewer_event": {"on": ["case_closed", "customer_online", "connection_recorded"]}}),
+                &[
+                    "teamviewer.case.closed",
+                    "teamviewer.case.online",
+                    "teamviewer.connection.recorded",
+                ],
+            ),
             (json!({"run_failed": {}}), &["run.failed"]),
             (
                 json!({"run_failed": {"workflow": ["a", "b"]}}),
@@ -620,6 +680,11 @@ mod tests {
                 json!({"dataset_record": {"within_days": 5_000}}),
                 "trigger.dataset_record.within_days",
                 "3650",
+            ),
+            (
+                json!({"teamviewer_event": {"on": []}}),
+                "trigger.teamviewer_event.on",
+                "at least one",
             ),
             (
                 json!({"run_failed": {"workflow": "w"}}),
