@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use vendor_http::{Answer, BaseUrl, Call, Method, Request, Response};
 
 use crate::{
-    Auth, Column, CorrelationId, Error, ErrorKind, InvalidInput, Journal, Matches, Operation,
-    QueryText, Record, RecordNumber, ReferenceKey, SysId, Table, journal, reference::Found,
+    Auth, Column, CorrelationId, Error, ErrorKind, FieldPath, InvalidInput, Journal, Matches,
+    Operation, QueryText, Record, RecordKey, RecordNumber, ReferenceKey, Shown, SysId, Table,
+    journal, reference::Found,
 };
 
 /// ServiceNow's id of a call; it is in the instance's transaction log.
@@ -247,6 +248,80 @@ impl Client {
                 },
                 Some(call),
             )),
+        }
+    }
+
+    /// Reads what people see of a record: these fields, its number and the table that it belongs to. Fields that the table
+    /// does not have are left out.
+    ///
+    /// # Errors
+    ///
+    /// Outages are `Retry`; a record that is not there, is hidden, or is not the only one of its number is `GiveUp`.
+    pub async fn shown(
+        &self,
+        table: &Table,
+        key: &RecordKey,
+        fields: &[FieldPath],
+    ) -> Result<Answer<Shown>, Error> {
+        let mut names = vec!["sys_id", "number", "sys_class_name"];
+        names.extend(fields.iter().map(FieldPath::as_str));
+        names.sort_unstable();
+        names.dedup();
+        let names = names.join(",");
+        let view = [
+            ("sysparm_display_value", "all"),
+            ("sysparm_fields", names.as_str()),
+            PLAIN_REFERENCES,
+        ];
+        match key {
+            RecordKey::SysId(sys_id) => {
+                let attempt = self.attempt(Operation::Read, table);
+                let path = ["api", "now", "table", table.as_str(), sys_id.as_str()];
+                let request = Request::new(Method::GET, self.base.join(path, view));
+                let Answer { value, call } = attempt
+                    .send(request, 200)
+                    .await
+                    .map_err(|error| error.about(sys_id))?;
+                match value.as_object().and_then(Shown::read) {
+                    Some(value) if value.is(key) => Ok(Answer { value, call }),
+                    Some(_) | None => {
+                        let what = "the answer is not the record that was asked for";
+                        Err(attempt.failed(ErrorKind::Unexpected { what }, Some(call)))
+                    }
+                }
+            }
+            RecordKey::Number(number) => {
+                let attempt = self.attempt(Operation::FindByNumber, table);
+                let query = format!("number={number}");
+                let limit = TWO.to_string();
+                let parameters = [("sysparm_query", &*query), ("sysparm_limit", &*limit)];
+                let url = self.base.join(
+                    ["api", "now", "table", table.as_str()],
+                    parameters.into_iter().chain(view),
+                );
+                let Answer { value, call } =
+                    attempt.send(Request::new(Method::GET, url), 200).await?;
+                let rows: Option<Vec<Shown>> = value.as_array().and_then(|rows| {
+                    rows.iter()
+                        .map(|row| Shown::read(row.as_object()?))
+                        .collect()
+                });
+                let kind = match rows.map(|rows| (rows.len(), rows)) {
+                    None => ErrorKind::Unexpected {
+                        what: "the answer is not a list of records",
+                    },
+                    Some((0, _)) => ErrorKind::NotFound(number.clone()),
+                    Some((_, rows)) if !rows.iter().all(|row| row.is(key)) => {
+                        ErrorKind::ConditionIgnored { column: "number" }
+                    }
+                    Some((1, rows)) => match rows.into_iter().next() {
+                        Some(value) => return Ok(Answer { value, call }),
+                        None => ErrorKind::NotFound(number.clone()),
+                    },
+                    Some(_) => ErrorKind::Ambiguous(number.clone()),
+                };
+                Err(attempt.failed(kind, Some(call)))
+            }
         }
     }
 

@@ -185,7 +185,7 @@ fn searchable(text: &str, longest: usize) -> Option<String> {
 }
 
 /// ServiceNow's names are at most 80 characters long; ours may not be longer either.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 80
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text

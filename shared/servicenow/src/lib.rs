@@ -15,6 +15,7 @@ mod journal;
 mod oauth;
 mod record;
 mod reference;
+mod shown;
 mod verify;
 
 pub use crate::oauth::oauth;
@@ -26,5 +27,6 @@ pub use input::{Column, CorrelationId, InvalidInput, QueryText, RecordNumber, Sy
 pub use journal::{Entry, Journal};
 pub use record::{Matches, Record};
 pub use reference::ReferenceKey;
+pub use shown::{FieldPath, RecordKey, Shown};
 pub use vendor_http::{Answer, BaseUrl, Call};
 pub use verify::{Check, Verified};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use retry::Disposition;
 use serde_json::{Value, json};
 use servicenow::{
-    Auth, BaseUrl, Client, Column, CorrelationId, Error, ErrorKind, InvalidInput, Operation,
-    QueryText, RecordNumber, ReferenceKey, SysId, Table,
+    Auth, BaseUrl, Client, Column, CorrelationId, Error, ErrorKind, FieldPath, InvalidInput,
+    Operation, QueryText, RecordKey, RecordNumber, ReferenceKey, SysId, Table,
 };
 use vendor_http::test_support::{Server, Step};
 
@@ -947,4 +947,81 @@ async fn outage_is_neither_refusal_nor_absence() {
         assert_eq!(allowed, [Some(true), None, None, None, None]);
         assert_eq!(server.received().len(), 2);
     }
+}
+
+fn both(shown: &str, value: &str) -> Value {
+    json!({"display_value": shown, "value": value})
+}
+
+fn shown_row(number: &str) -> Value {
+    json!({
+        "sys_id": both(ID, ID), "number": both(number, number), "sys_class_name": both("Incident", "incident"),
+        "caller_id": both("Bea Lee", OTHER_ID), "caller_id.email": both("bea@example.com", "bea@example.com"),
+    })
+}
+
+#[tokio::test]
+async fn record_is_shown_as_people_see_it() {
+    let fields = ["caller_id", "caller_id.email"].map(|path| FieldPath::parse(path).unwrap());
+    for (key, result, target) in [
+        (
+            RecordKey::SysId(id()),
+            shown_row("INC0010009"),
+            "/api/now/table/incident/54b947b1c30e0310c5a8fc0d05013158",
+        ),
+        (
+            RecordKey::Number(number()),
+            json!([shown_row("INC0010009")]),
+            "/api/now/table/incident",
+        ),
+    ] {
+        let (client, server) = scripted([Step::json(200, json!({"result": result}))]).await;
+        let shown = client
+            .shown(&incident(), &key, &fields)
+            .await
+            .unwrap()
+            .value;
+        assert_eq!(shown.field("caller_id"), Some("Bea Lee"));
+        assert_eq!(shown.field("caller_id.email"), Some("bea@example.com"));
+        assert_eq!(shown.class.as_deref(), Some("incident"));
+        let [asked] = server.received().try_into().unwrap();
+        assert!(asked.target.contains(target), "{}", asked.target);
+        let query: BTreeMap<String, String> = asked.query().into_iter().collect();
+        assert_eq!(query["sysparm_display_value"], "all");
+        assert_eq!(
+            query["sysparm_fields"],
+            "caller_id,caller_id.email,number,sys_class_name,sys_id"
+        );
+        let condition = query.get("sysparm_query").map(String::as_str);
+        let by_number = matches!(key, RecordKey::Number(_)).then_some("number=INC0010009");
+        assert_eq!(condition, by_number);
+    }
+}
+
+#[tokio::test]
+async fn record_of_another_number_is_never_shown() {
+    for (rows, expected) in [
+        (json!([]), "no record"),
+        (json!([shown_row("INC0010008")]), "number"),
+        (
+            json!([shown_row("INC0010009"), shown_row("INC0010009")]),
+            "several",
+        ),
+    ] {
+        let (client, _server) = scripted([Step::json(200, json!({"result": rows}))]).await;
+        let key = RecordKey::Number(number());
+        let error = client.shown(&incident(), &key, &[]).await.unwrap_err();
+        assert_eq!(error.disposition(), Disposition::GiveUp);
+        assert!(
+            error.to_string().to_lowercase().contains(expected),
+            "{error}"
+        );
+    }
+    let (client, _server) = scripted([Step::json(200, json!({"result": shown_row("INC1")}))]).await;
+    let key = RecordKey::SysId(SysId::parse(OTHER_ID).unwrap());
+    let error = client.shown(&incident(), &key, &[]).await.unwrap_err();
+    assert!(
+        matches!(error.kind, ErrorKind::Unexpected { .. }),
+        "{error}"
+    );
 }

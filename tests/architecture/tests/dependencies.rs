@@ -8,9 +8,22 @@ use std::process::Command;
 use serde_json::Value;
 
 /// No I/O, no clock, no randomness.
-const PURE: [&str; 4] = ["domain", "retry", "rules", "webhook-signature"];
+const PURE: [&str; 5] = [
+    "connection-history",
+    "domain",
+    "retry",
+    "rules",
+    "webhook-signature",
+];
 /// Speak a vendor's language and know nothing of workflows.
-const VENDORS: [&str; 5] = ["oauth", "qualtrics", "servicenow", "vendor-http", "zendesk"];
+const VENDORS: [&str; 6] = [
+    "oauth",
+    "qualtrics",
+    "servicenow",
+    "teamviewer",
+    "vendor-http",
+    "zendesk",
+];
 const EFFECTS: [&str; 6] = [
     "tokio",
     "reqwest",

@@ -250,18 +250,18 @@ impl ServiceNow {
     }
 
     fn find(&self, table: &str, sys_id: &str) -> Option<&Row> {
-        if table == "task" {
-            return self
-                .rows
-                .iter()
-                .filter(|(table, _)| {
-                    self.tables
-                        .get(*table)
-                        .is_some_and(|table| table.extends_task)
-                })
-                .find_map(|(_, rows)| rows.get(sys_id));
-        }
-        self.rows.get(table)?.get(sys_id)
+        self.rows_of(table).find_map(|rows| rows.get(sys_id))
+    }
+
+    /// The rows of a table; of the one that tasks extend, those of all their tables.
+    fn rows_of(&self, table: &str) -> impl Iterator<Item = &BTreeMap<String, Row>> {
+        self.rows.iter().filter_map(move |(name, rows)| {
+            let extends_task = self
+                .tables
+                .get(name)
+                .is_some_and(|table| table.extends_task);
+            (name == table || (table == schema::ANY_TASK && extends_task)).then_some(rows)
+        })
     }
 
     /// Follows `caller_id.email` and the like: the table and row where the path ends, without a row when a reference on
@@ -443,12 +443,8 @@ impl ServiceNow {
     }
 
     fn check_writable(&self, table: &str, operation: &str) -> Result<(), Answer> {
-        if self
-            .config
-            .read_only_tables
-            .iter()
-            .any(|name| name == table)
-        {
+        let read_only = &self.config.read_only_tables;
+        if table == schema::ANY_TASK || read_only.iter().any(|name| name == table) {
             let detail = format!("ACL Exception {operation} Failed due to security constraints");
             return Err(failure(403, "Operation Failed", Some(&detail)));
         }
@@ -475,11 +471,8 @@ impl ServiceNow {
                 .collect()
         };
         let value = |row: &Row, path: &str| self.value(table, row, path);
-        // The map's order is that of sys_id.
         let mut rows: Vec<&Row> = self
-            .rows
-            .get(table)
-            .into_iter()
+            .rows_of(table)
             .flat_map(BTreeMap::values)
             .filter(|row| query.holds(|path| value(row, path)))
             .filter(|row| {
@@ -488,6 +481,8 @@ impl ServiceNow {
                 })
             })
             .collect();
+        // One table's rows lie in this order; those of several do not.
+        rows.sort_by(|left, right| left.get("sys_id").cmp(right.get("sys_id")));
         for order in query.order.iter().rev() {
             rows.sort_by(|left, right| {
                 let ordering = compare(&value(left, &order.field), &value(right, &order.field));
@@ -815,12 +810,7 @@ impl VendorState for ServiceNow {
         if !self.tables.contains_key(table) {
             return Err(format!("there is no table {table}"));
         }
-        let mut rows: Vec<&Row> = self
-            .rows
-            .get(table)
-            .into_iter()
-            .flat_map(BTreeMap::values)
-            .collect();
+        let mut rows: Vec<&Row> = self.rows_of(table).flat_map(BTreeMap::values).collect();
         rows.sort_by_key(|row| row.serial);
         let records = rows.into_iter().map(|row| {
             let mut record: Map<String, Value> = self

@@ -22,6 +22,9 @@ impl NumberSeries {
     }
 }
 
+/// The table that those of tasks extend.
+pub(crate) const ANY_TASK: &str = "task";
+
 const SYSTEM: &[(&str, Spec)] = &[
     ("sys_id", Spec::String(32)),
     ("sys_created_on", Spec::DateTime),
@@ -342,6 +345,8 @@ pub(crate) fn tables(config: &Config) -> Result<BTreeMap<String, Table>, String>
             table(&[SYSTEM, TASK], Some(("RTSK", 10_000))),
         ),
         ("ticket", table(&[SYSTEM, TASK], Some(("TKT", 10_000)))),
+        // All of these at once, to be read.
+        (ANY_TASK, table(&[SYSTEM, TASK], None)),
         ("sys_user", table(&[SYSTEM, SYS_USER], None)),
         ("sys_user_group", table(&[SYSTEM, SYS_USER_GROUP], None)),
         ("sys_choice", table(&[SYSTEM, SYS_CHOICE], None)),

@@ -1,0 +1,564 @@
+//! Creating a case for a task: once for a task and a user, however often it is asked for.
+
+use std::collections::BTreeSet;
+
+use domain::connection::Customer;
+use domain::service_case::CaseState;
+use domain::teamviewer::{CaseSettings, Settings};
+use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
+use jiff::{SignedDuration, Timestamp};
+use retry::Disposition;
+use serde::{Deserialize, Serialize};
+use store::{CaseCreation, CreationClaim};
+use teamviewer::NewSession;
+
+use crate::mapping::{case, description, end_customer, key};
+use crate::observe::Occasion;
+use crate::task::caller_fields;
+use crate::{Error, ServiceCases};
+
+/// Longer than any function runs: then whoever had the right is dead.
+const LEASE: SignedDuration = SignedDuration::from_secs(90);
+/// How long a creation without a clear answer is left alone: TeamViewer may still be at work on it.
+const SETTLING: SignedDuration = SignedDuration::from_secs(15);
+/// How long a creation waits for its account.
+const WAITS: SignedDuration = SignedDuration::from_hours(8);
+/// The digits of a group's id at most.
+const GROUP_DIGITS: usize = 20;
+
+/// A case that somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateCase {
+    /// The ServiceNow task: its number, or its id and better its table too.
+    pub task: TaskReference,
+    /// Who wants it: a key that stays the same for one person.
+    pub user: String,
+    /// The account to create it with.
+    pub account: AccountName,
+    /// What it is about, instead of the task's number and short description.
+    pub description: Option<String>,
+    /// Who is supported; what is absent is the task's caller.
+    pub customer: Customer,
+    /// What the customer reads while waiting.
+    pub waiting_message: Option<String>,
+}
+
+/// The case that somebody wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreatedCase {
+    /// The case.
+    pub case: ServiceCase,
+    /// Whether it was created now. It was there before otherwise.
+    pub created: bool,
+    /// What it lacks.
+    pub warnings: Vec<String>,
+}
+
+/// What a case is made of, as it is kept while it waits for its account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Plan {
+    task: TaskReference,
+    account: AccountName,
+    description: Option<String>,
+    customer: Customer,
+    waiting_message: Option<String>,
+}
+
+/// A creation that came to nothing.
+struct Failed {
+    error: Error,
+    /// Whether there may be a case all the same.
+    may_exist: bool,
+    /// Until when it is left alone.
+    left_alone: SignedDuration,
+}
+
+impl ServiceCases {
+    /// Creates a case for a task, or gives the one that the user has for it and that can still be used.
+    ///
+    /// # Errors
+    /// [`Error::SignIn`] when the account must be connected first: the case is then created by
+    /// [`ServiceCases::create_waiting`]. Otherwise what [`Error::disposition`] says; asking again never makes a second case.
+    pub async fn create(
+        &self,
+        settings: &Settings,
+        request: &CreateCase,
+        now: Timestamp,
+    ) -> Result<CreatedCase, Error> {
+        let cases = settings.cases.as_ref().ok_or(Error::NotSetUp)?;
+        let (plan, warnings) = self.plan(settings, request, now).await?;
+        let id = creation_id(&plan.task, &request.user);
+        let owner = self.owner();
+        let until = now.saturating_add(LEASE).unwrap_or(now);
+        let mut claim = self.creations.claim(&id, &owner, now, until).await?;
+        loop {
+            match claim {
+                CreationClaim::Claimed(creation) => {
+                    let case = self
+                        .make_or_wait(cases, &creation, &owner, &plan, now)
+                        .await?;
+                    return Ok(CreatedCase {
+                        case,
+                        created: true,
+                        warnings,
+                    });
+                }
+                CreationClaim::Made { attempt, code } => {
+                    if let Some(case) = self.usable(&code, &cases.account, now).await? {
+                        return Ok(CreatedCase {
+                            case,
+                            created: false,
+                            warnings,
+                        });
+                    }
+                    claim = self
+                        .creations
+                        .claim_next(&id, attempt, &owner, now, until)
+                        .await?;
+                    // Somebody else has been quicker, and theirs is being made or is there.
+                    if let CreationClaim::Made { attempt: other, .. } = &claim
+                        && *other == attempt
+                    {
+                        return Err(Error::BeingCreated { until: now });
+                    }
+                }
+                CreationClaim::Held { until } => return Err(Error::BeingCreated { until }),
+                CreationClaim::NotWaiting => return Err(Error::BeingCreated { until: now }),
+            }
+        }
+    }
+
+    /// Creates the cases that have waited for `account`, and tells how many. Those that cannot be created are forgotten.
+    ///
+    /// # Errors
+    /// What [`Error::disposition`] says, for the first that must be tried again.
+    pub async fn create_waiting(
+        &self,
+        settings: &Settings,
+        account: &AccountName,
+        now: Timestamp,
+    ) -> Result<usize, Error> {
+        let mut created = 0;
+        let mut again = None;
+        for waiting in self.creations.waiting(account).await? {
+            let plan = serde_json::from_str::<Plan>(&waiting.request).ok();
+            let is_wanted = waiting.until > now;
+            let (Some(plan), Some(cases), true) = (plan, settings.cases.as_ref(), is_wanted) else {
+                self.creations.forget_waiting(account, &waiting.id).await?;
+                continue;
+            };
+            let owner = self.owner();
+            let until = now.saturating_add(LEASE).unwrap_or(now);
+            let claim = self
+                .creations
+                .claim_waiting(&waiting.id, account, &owner, now, until);
+            let CreationClaim::Claimed(creation) = claim.await? else {
+                // The user has asked again, and that call does it.
+                self.creations.forget_waiting(account, &waiting.id).await?;
+                continue;
+            };
+            match self.make(cases, &creation, &owner, &plan, now).await {
+                Ok(_) => {
+                    created += 1;
+                    self.creations.forget_waiting(account, &waiting.id).await?;
+                }
+                Err(failed) if matches!(failed.error.disposition(), Disposition::GiveUp) => {
+                    self.give_back(&creation, &owner, &failed, now).await;
+                    self.creations.forget_waiting(account, &waiting.id).await?;
+                    tracing::error!(
+                        account = %account,
+                        error = startup::chain(&failed.error),
+                        "waiting service case given up"
+                    );
+                }
+                Err(failed) => {
+                    let request = &waiting.request;
+                    let waits =
+                        self.creations
+                            .wait(&creation.id, &owner, account, request, waiting.until);
+                    waits.await?;
+                    again = again.or(Some(failed.error));
+                }
+            }
+        }
+        match again {
+            None => Ok(created),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// What the case is to say, filled in from the task.
+    async fn plan(
+        &self,
+        settings: &Settings,
+        request: &CreateCase,
+        now: Timestamp,
+    ) -> Result<(Plan, Vec<String>), Error> {
+        if !request.task.is_known() {
+            let problem = "it names neither the record's id nor its number";
+            return Err(Error::InvalidTask(problem.to_owned()));
+        }
+        let mut plan = Plan {
+            task: request.task.clone(),
+            account: request.account.clone(),
+            description: filled(request.description.as_deref()),
+            customer: Customer {
+                name: filled(request.customer.name.as_deref()),
+                email: filled(request.customer.email.as_deref()),
+            },
+            waiting_message: filled(request.waiting_message.as_deref()),
+        };
+        let mut warnings = Vec::new();
+        if let Some(account) = &settings.servicenow_account {
+            let mut fields: BTreeSet<String> = caller_fields().collect();
+            fields.insert("short_description".to_owned());
+            let task = self.task(account, &request.task, &fields, now).await?;
+            let short = task.shown.field("short_description");
+            let number = task.reference.number.as_deref();
+            plan.description = plan.description.or_else(|| description(number, short));
+            let name = task.caller_name().map(str::to_owned);
+            let email = task.caller_email().map(str::to_owned);
+            plan.customer.name = plan.customer.name.or(name);
+            plan.customer.email = plan.customer.email.or(email);
+            plan.task = task.reference;
+        } else {
+            let number = request.task.number.as_deref();
+            plan.description = plan.description.or_else(|| description(number, None));
+            warnings.push(
+                "no ServiceNow account is set (`servicenow_account` in the settings), so nothing was filled in from the task"
+                    .to_owned(),
+            );
+        }
+        if end_customer(&plan.customer).is_none() {
+            let warning = "neither name nor e-mail address of the customer are known";
+            warnings.push(warning.to_owned());
+        }
+        Ok((plan, warnings))
+    }
+
+    /// The case, unless it is over.
+    async fn usable(
+        &self,
+        code: &CaseCode,
+        fallback: &AccountName,
+        now: Timestamp,
+    ) -> Result<Option<ServiceCase>, Error> {
+        match self.case_if_possible(code, fallback, now).await {
+            Ok(case) => {
+                let usable = case.state == CaseState::Open && !case.is_expired(now);
+                Ok(usable.then_some(case))
+            }
+            Err(Error::UnknownCase(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn make_or_wait(
+        &self,
+        cases: &CaseSettings,
+        creation: &CaseCreation,
+        owner: &str,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
+        let failed = match self.make(cases, creation, owner, plan, now).await {
+            Ok(case) => return Ok(case),
+            Err(failed) => failed,
+        };
+        if failed.error.sign_in() == Some(&plan.account)
+            && let Error::Account(source) = failed.error
+        {
+            let account = plan.account.clone();
+            let until = now.saturating_add(WAITS).unwrap_or(now);
+            let request = serde_json::json!(plan).to_string();
+            let waits = self
+                .creations
+                .wait(&creation.id, owner, &account, &request, until);
+            waits.await?;
+            return Err(Error::SignIn {
+                account,
+                until,
+                source: Box::new(source),
+            });
+        }
+        self.give_back(creation, owner, &failed, now).await;
+        Err(failed.error)
+    }
+
+    /// Lets others try. Should it fail, they may once the right has ended by itself.
+    async fn give_back(
+        &self,
+        creation: &CaseCreation,
+        owner: &str,
+        failed: &Failed,
+        now: Timestamp,
+    ) {
+        let from = now.saturating_add(failed.left_alone).unwrap_or(now);
+        let given = self
+            .creations
+            .release(&creation.id, owner, failed.may_exist, from);
+        if let Err(error) = given.await {
+            tracing::warn!(
+                error = startup::chain(&error),
+                "right to create not given back"
+            );
+        }
+    }
+
+    /// Makes the one attempt that the caller has the right to; looks first when there may have been one.
+    async fn make(
+        &self,
+        cases: &CaseSettings,
+        creation: &CaseCreation,
+        owner: &str,
+        plan: &Plan,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Failed> {
+        let before = |error: Error| Failed {
+            error,
+            may_exist: creation.perhaps_with.is_some(),
+            left_alone: SignedDuration::ZERO,
+        };
+        let account = &plan.account;
+        let named = key("tvc_", &[&creation.id, &creation.attempt.to_string()]);
+        if let Some(with) = &creation.perhaps_with {
+            let found = self
+                .find(with, account, &named, now)
+                .await
+                .map_err(before)?;
+            if let Some((session, seen_with)) = found {
+                return self
+                    .keep(session, &seen_with, creation, owner, now)
+                    .await
+                    .map_err(before);
+            }
+        }
+        let groupid = self
+            .group(account, &cases.group, now)
+            .await
+            .map_err(before)?;
+        let valid = SignedDuration::from_hours(cases.valid_hours.into());
+        let session = NewSession {
+            groupid: Some(groupid),
+            description: plan.description.clone(),
+            waiting_message: plan.waiting_message.clone(),
+            end_customer: end_customer(&plan.customer),
+            custom_api: Some(plan.task.to_note(&named)),
+            valid_until: now.saturating_add(valid).ok(),
+            ..NewSession::default()
+        };
+        // What is wrong with it is known before anything is noted.
+        session
+            .body()
+            .map_err(|problem| before(input(account, problem)))?;
+        let is_ours = self
+            .creations
+            .about_to_create(&creation.id, owner, account)
+            .await
+            .map_err(|error| before(error.into()))?;
+        if !is_ours {
+            return Err(before(Error::BeingCreated { until: now }));
+        }
+        let sent = &session;
+        let created = self
+            .ask(account, now, |client| async move {
+                client.create_session(sent).await
+            })
+            .await;
+        let created = created.map_err(|error| after(error, account))?;
+        let unread = |error| Failed {
+            error,
+            may_exist: true,
+            left_alone: SignedDuration::ZERO,
+        };
+        let session = if let Some(session) = created.session {
+            session
+        } else {
+            let code = &created.code;
+            let read = self.ask(
+                account,
+                now,
+                |client| async move { client.session(code).await },
+            );
+            read.await.map_err(unread)?
+        };
+        self.keep(session, account, creation, owner, now)
+            .await
+            .map_err(unread)
+    }
+
+    /// The session that carries the key, and with which account it was seen. Looks with the account that may have created
+    /// it, or with the present one where that cannot be used any more.
+    async fn find(
+        &self,
+        with: &AccountName,
+        account: &AccountName,
+        named: &str,
+        now: Timestamp,
+    ) -> Result<Option<(teamviewer::Session, AccountName)>, Error> {
+        let (mut list, mut broken) = self.list(with, now).await;
+        let mut seen_with = with;
+        if with != account && matches!(broken, Some(Error::Account(_))) {
+            (list, broken) = self.list(account, now).await;
+            seen_with = account;
+        }
+        let carries = |session: &teamviewer::Session| {
+            let note = session.custom_api.as_deref();
+            note.and_then(TaskReference::key_in_note).as_deref() == Some(named)
+        };
+        let found = list.sessions.into_iter().find(carries);
+        match (found, broken, list.gap) {
+            (Some(session), _, _) => Ok(Some((session, seen_with.clone()))),
+            (None, Some(error), _) => Err(error),
+            // What is not in a part of the list may be in the rest.
+            (None, None, Some(problem)) => Err(Error::IncompleteList { problem }),
+            (None, None, None) => Ok(None),
+        }
+    }
+
+    /// The id of the group that new cases belong to. A name is looked up: TeamViewer would make a group of one that it does
+    /// not know.
+    async fn group(
+        &self,
+        account: &AccountName,
+        group: &str,
+        now: Timestamp,
+    ) -> Result<String, Error> {
+        if is_group_id(group) {
+            return Ok(group.to_owned());
+        }
+        let found = self.ask(account, now, |client| async move {
+            client.group_named(group).await
+        });
+        match found.await? {
+            Some(group) => Ok(group.id),
+            None => Err(Error::UnknownGroup {
+                name: group.to_owned(),
+                account: account.clone(),
+            }),
+        }
+    }
+
+    /// Notes the case of a creation, first that it is there, then what it is.
+    async fn keep(
+        &self,
+        session: teamviewer::Session,
+        account: &AccountName,
+        creation: &CaseCreation,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
+        let code = session.code.to_string();
+        let Some(seen) = case(session, account) else {
+            let problem = "its code cannot be read".to_owned();
+            return Err(Error::Invalid {
+                field: "code",
+                problem,
+            });
+        };
+        tracing::info!(account = %account, case.code = code, "service case created");
+        self.creations.made(&creation.id, owner, &seen.code).await?;
+        Ok(self.observe(None, seen, Occasion::Seen, now).await?.case)
+    }
+}
+
+/// What an attempt that was made means.
+fn after(error: Error, account: &AccountName) -> Failed {
+    let Error::TeamViewer { error: refusal, .. } = &error else {
+        // The account could not be used any more, so no attempt was made.
+        return Failed {
+            error,
+            may_exist: false,
+            left_alone: SignedDuration::ZERO,
+        };
+    };
+    if let Disposition::Reconcile { .. } = refusal.disposition() {
+        return Failed {
+            error: Error::CreationUnclear {
+                problem: refusal.to_string(),
+            },
+            may_exist: true,
+            left_alone: SETTLING,
+        };
+    }
+    let error = if refusal.is_license_limit() {
+        Error::LicenseLimit {
+            account: account.clone(),
+        }
+    } else {
+        error
+    };
+    Failed {
+        error,
+        may_exist: false,
+        left_alone: SignedDuration::ZERO,
+    }
+}
+
+fn input(account: &AccountName, problem: teamviewer::InvalidInput) -> Error {
+    Error::TeamViewer {
+        account: account.clone(),
+        error: Box::new(teamviewer::Error {
+            operation: teamviewer::Operation::CreateSession,
+            kind: teamviewer::ErrorKind::Input(problem),
+            call: None,
+        }),
+    }
+}
+
+/// Names a task and a user. The record's id does not change; its number may.
+fn creation_id(task: &TaskReference, user: &str) -> String {
+    let instance = task.instance.as_deref().unwrap_or_default().to_lowercase();
+    let record = match (&task.sys_id, &task.number) {
+        (Some(sys_id), _) => sys_id.to_ascii_lowercase(),
+        (None, number) => number.as_deref().unwrap_or_default().to_ascii_uppercase(),
+    };
+    key("", &[&instance, &record, user])
+}
+
+fn is_group_id(group: &str) -> bool {
+    group.strip_prefix('g').is_some_and(|digits| {
+        (1..=GROUP_DIGITS).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+fn filled(text: Option<&str>) -> Option<String> {
+    let text = text.map(str::trim).unwrap_or_default();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_task_and_user_are_one_creation_however_they_are_named() {
+        let task = |sys_id: Option<&str>, number: Option<&str>| TaskReference {
+            instance: Some("dev1".to_owned()),
+            sys_id: sys_id.map(str::to_owned),
+            number: number.map(str::to_owned),
+            ..TaskReference::default()
+        };
+        let id = creation_id(&task(Some("AB"), Some("INC1")), "u");
+        assert_eq!(id, creation_id(&task(Some("ab"), None), "u"));
+        assert_ne!(id, creation_id(&task(Some("ab"), None), "v"));
+        assert_ne!(id, creation_id(&task(None, Some("INC1")), "u"));
+        assert_eq!(
+            creation_id(&task(None, Some("inc1")), "u"),
+            creation_id(&task(None, Some("INC1")), "u")
+        );
+    }
+
+    #[test]
+    fn group_is_an_id_or_a_name() {
+        for (group, is_id) in [
+            ("g12", true),
+            ("g", false),
+            ("g1a", false),
+            ("Helpdesk", false),
+        ] {
+            assert_eq!(is_group_id(group), is_id, "{group}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Looking at cases, assigning and closing them.
+
+use domain::service_case::CaseState;
+use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
+use jiff::Timestamp;
+use retry::Disposition;
+use secrecy::SecretString;
+use store::StoredCase;
+use teamviewer::{Session, SessionChange};
+
+use crate::mapping::{case, session_code};
+use crate::observe::Occasion;
+use crate::{Error, ServiceCases};
+
+/// The open cases, as far as we know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCases {
+    /// Those that can be used, newest first.
+    pub cases: Vec<ServiceCase>,
+    /// Those whose time is over, which leaves them open at TeamViewer, newest first.
+    pub expired: Vec<ServiceCase>,
+    /// When TeamViewer's list was last had wholly; `None` when it never was.
+    pub as_of: Option<Timestamp>,
+    /// Why it was not, since.
+    pub problem: Option<String>,
+}
+
+impl ServiceCases {
+    /// The open cases from the table. `account` is whose list counts as the whole: that of the settings. Poll before, to
+    /// have them fresh.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn open_cases(
+        &self,
+        account: &AccountName,
+        now: Timestamp,
+    ) -> Result<OpenCases, Error> {
+        let stored = self.rows.open().await?;
+        let state = self.rows.poll_state(account).await?.unwrap_or_default();
+        let (expired, cases) = stored
+            .into_iter()
+            .map(|stored| stored.case)
+            .partition(|case| case.is_expired(now));
+        Ok(OpenCases {
+            cases,
+            expired,
+            as_of: state.polled_at,
+            problem: state.problem,
+        })
+    }
+
+    /// The cases of a ServiceNow task from the table, newest first, closed ones too.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn of_task(&self, task: &TaskReference) -> Result<Vec<ServiceCase>, Error> {
+        let stored = self.rows.of_task(task).await?;
+        Ok(stored.into_iter().map(|stored| stored.case).collect())
+    }
+
+    /// One case, as TeamViewer tells it now. A case that is not in the table yet is asked for with `fallback`, and so is one
+    /// whose own account cannot be used.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCase`], or what [`Error::disposition`] says.
+    pub async fn case(
+        &self,
+        code: &CaseCode,
+        fallback: &AccountName,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
+        let stored = self.rows.get(code).await?;
+        match self.session(code, stored.as_ref(), fallback, now).await {
+            Ok((session, account)) => {
+                let seen = case(session, &account);
+                let seen = seen.ok_or_else(|| Error::UnknownCase(code.clone()))?;
+                Ok(self.observe(stored, seen, Occasion::Seen, now).await?.case)
+            }
+            Err(error) if error.is_absent() => match self.gone(code, now).await? {
+                Some(observed) => Ok(observed.case),
+                None => Err(Error::UnknownCase(code.clone())),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same, or what is stored while TeamViewer does not answer.
+    pub(crate) async fn case_if_possible(
+        &self,
+        code: &CaseCode,
+        fallback: &AccountName,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
+        match self.case(code, fallback, now).await {
+            Err(error)
+                if !error.is_own_trouble()
+                    && matches!(error.disposition(), Disposition::Retry { .. }) =>
+            {
+                let stored = self.rows.get(code).await?;
+                stored.map(|stored| stored.case).ok_or(error)
+            }
+            seen => seen,
+        }
+    }
+
+    /// Assigns a case to the supporter `userid` (`u` and digits; `u0` for nobody), and tells how it is then.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCase`], or what [`Error::disposition`] says. Doing it twice changes nothing.
+    pub async fn assign(
+        &self,
+        code: &CaseCode,
+        userid: &str,
+        fallback: &AccountName,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
+        let change = SessionChange {
+            assigned_userid: Some(userid.to_owned()),
+            ..SessionChange::default()
+        };
+        let stored = self.rows.get(code).await?;
+        let changed = self.with_either(code, stored.as_ref(), fallback, now, |client, code| {
+            let change = change.clone();
+            async move { client.change_session(&code, &change).await }
+        });
+        changed.await.map_err(|error| absent(error, code))?;
+        // The answer of a change is empty.
+        self.case(code, fallback, now).await
+    }
+
+    /// Closes a case, and tells how it is then. Its connections are fetched soon after.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCase`], or what [`Error::disposition`] says. Doing it twice changes nothing.
+    pub async fn close(
+        &self,
+        code: &CaseCode,
+        fallback: &AccountName,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
+        let stored = self.rows.get(code).await?;
+        let closed = self.with_either(
+            code,
+            stored.as_ref(),
+            fallback,
+            now,
+            |client, code| async move { client.close_session(&code).await },
+        );
+        let account = match closed.await {
+            Ok(((), account)) => account,
+            // It is closed all the same, and those who listen have not been told yet.
+            Err(error) if error.is_absent() => {
+                return match self.gone(code, now).await? {
+                    Some(observed) => Ok(observed.case),
+                    None => Err(Error::UnknownCase(code.clone())),
+                };
+            }
+            Err(error) => return Err(error),
+        };
+        let seen = match self.session(code, stored.as_ref(), fallback, now).await {
+            Ok((session, account)) => case(session, &account),
+            Err(error) => {
+                let known = stored.as_ref().map(|stored| stored.case.clone());
+                let Some(known) = known else {
+                    return Err(absent(error, code));
+                };
+                tracing::warn!(error = startup::chain(&error), "closed case not read again");
+                Some(known)
+            }
+        };
+        let seen = seen.ok_or_else(|| Error::UnknownCase(code.clone()))?;
+        let seen = ServiceCase {
+            // TeamViewer has said so, even if its answers lag behind.
+            state: CaseState::Closed,
+            online: false,
+            closed_at: seen.closed_at.or(Some(now)),
+            account: if stored.is_some() {
+                seen.account
+            } else {
+                account
+            },
+            ..seen
+        };
+        // One that nobody knew is stored open first: that it was closed is news.
+        if stored.is_none() {
+            let open = ServiceCase {
+                state: CaseState::Open,
+                closed_at: None,
+                ..seen.clone()
+            };
+            self.observe(None, open, Occasion::Seen, now).await?;
+        }
+        Ok(self.observe(stored, seen, Occasion::Seen, now).await?.case)
+    }
+
+    /// The address by which a supporter joins the case, asked for now: whoever holds it is the supporter. It is kept
+    /// nowhere, and nobody may keep it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCase`], [`Error::CaseOver`], or what [`Error::disposition`] says.
+    pub async fn supporter_link(
+        &self,
+        code: &CaseCode,
+        fallback: &AccountName,
+        now: Timestamp,
+    ) -> Result<SecretString, Error> {
+        let stored = self.rows.get(code).await?;
+        let asked = self.session(code, stored.as_ref(), fallback, now).await;
+        let (mut session, account) = asked.map_err(|error| absent(error, code))?;
+        let link = session.supporter_link.take();
+        let seen = case(session, &account).ok_or_else(|| Error::UnknownCase(code.clone()))?;
+        check_usable(&seen, now)?;
+        link.ok_or_else(|| Error::NoSupporterLink(code.clone()))
+    }
+
+    /// A case's session, and the account that saw it.
+    async fn session(
+        &self,
+        code: &CaseCode,
+        stored: Option<&StoredCase>,
+        fallback: &AccountName,
+        now: Timestamp,
+    ) -> Result<(Session, AccountName), Error> {
+        self.with_either(code, stored, fallback, now, |client, code| async move {
+            client.session(&code).await
+        })
+        .await
+    }
+
+    /// Asks with the account that the case was seen with, and with `fallback` where that cannot do it.
+    async fn with_either<T, F>(
+        &self,
+        code: &CaseCode,
+        stored: Option<&StoredCase>,
+        fallback: &AccountName,
+        now: Timestamp,
+        call: impl Fn(teamviewer::Client, teamviewer::SessionCode) -> F,
+    ) -> Result<(T, AccountName), Error>
+    where
+        F: Future<Output = Result<teamviewer::Answer<T>, teamviewer::Error>>,
+    {
+        let named = session_code(code).map_err(|problem| Error::Invalid {
+            field: "code",
+            problem: problem.to_string(),
+        })?;
+        let own = stored.map_or(fallback, |stored| &stored.case.account);
+        let call = |client| call(client, named.clone());
+        let error = match self.ask(own, now, &call).await {
+            Ok(value) => return Ok((value, own.clone())),
+            Err(error) if own == fallback || !error.is_of_account() => return Err(error),
+            Err(error) => error,
+        };
+        match self.ask(fallback, now, &call).await {
+            Ok(value) => Ok((value, fallback.clone())),
+            // That another account does not see it says nothing about the case.
+            Err(other) if other.is_absent() || other.is_of_account() => Err(error),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+fn absent(error: Error, code: &CaseCode) -> Error {
+    if error.is_absent() {
+        Error::UnknownCase(code.clone())
+    } else {
+        error
+    }
+}
+
+/// Whether a customer can still come by the case.
+pub(crate) fn check_usable(case: &ServiceCase, now: Timestamp) -> Result<(), Error> {
+    let is_closed = case.state == CaseState::Closed;
+    if is_closed || case.is_expired(now) {
+        return Err(Error::CaseOver {
+            code: case.code.clone(),
+            is_expired: !is_closed,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,349 @@
+//! Looking which cases are open: one looks, all see.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use domain::teamviewer::CaseSettings;
+use domain::{AccountName, CaseCode};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use retry::{Disposition, RetryPolicy};
+use store::{PollClaim, PollState, StoredCase};
+use teamviewer::{Session, SessionQuery};
+
+use crate::mapping::{case, session_code};
+use crate::observe::{News, Occasion};
+use crate::{Error, ServiceCases};
+
+/// How long one may look before another may.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// Pages of a list, of up to 1,000 cases each.
+const MOST_PAGES: usize = 50;
+/// Cases that no list has and that are asked for one by one, at once.
+const MOST_MISSED: usize = 20;
+/// One that was asked for by itself and is open is left alone so long.
+const MISSED_AGAIN: SignedDuration = SignedDuration::from_mins(10);
+/// Rows that are written side by side.
+const SIDE_BY_SIDE: usize = 10;
+/// The most characters of a problem that are kept.
+const LONGEST_PROBLEM: usize = 500;
+/// How long TeamViewer is left alone after failures in a row.
+const AFTER_FAILURE: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(30),
+    longest: Duration::from_mins(15),
+    budget: Duration::MAX,
+};
+/// The same when it has been asked too often.
+const AFTER_TOO_MANY: RetryPolicy = RetryPolicy {
+    first: Duration::from_mins(5),
+    longest: Duration::from_hours(1),
+    budget: Duration::MAX,
+};
+
+/// What came of looking which cases are open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PollOutcome {
+    /// The caller has looked.
+    Polled(Polled),
+    /// It is not due, or somebody else is looking: what is stored counts.
+    NotDue {
+        /// When the list was last had wholly.
+        as_of: Option<Timestamp>,
+        /// When it is due.
+        next_at: Option<Timestamp>,
+        /// Why it was not had since.
+        problem: Option<String>,
+    },
+    /// TeamViewer or the account failed; that is stored, too.
+    Failed {
+        /// Why, for people.
+        problem: String,
+        /// When it is due again.
+        next_at: Timestamp,
+    },
+}
+
+/// What was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Cases in the list.
+    pub open: usize,
+    /// Those that were new or different.
+    pub changed: usize,
+    /// Customers who came online.
+    pub came_online: usize,
+    /// Cases that are open no longer.
+    pub closed: usize,
+    /// Whether the list was whole. Nothing is taken for closed because it is missing in one that was not.
+    pub complete: bool,
+}
+
+/// What TeamViewer lists.
+#[derive(Debug, Default)]
+pub(crate) struct List {
+    pub(crate) sessions: Vec<Session>,
+    /// Why it is not whole.
+    pub(crate) gap: Option<String>,
+}
+
+impl ServiceCases {
+    /// Looks which cases are open, if that is due and nobody does so at this moment. Tells who came online and what was
+    /// closed.
+    ///
+    /// # Errors
+    /// Retry: our own side is in trouble. What TeamViewer fails to do is no error but [`PollOutcome::Failed`].
+    pub async fn poll(
+        &self,
+        settings: &CaseSettings,
+        now: Timestamp,
+    ) -> Result<PollOutcome, Error> {
+        let account = &settings.account;
+        let owner = self.owner();
+        let until = now.saturating_add(LEASE).unwrap_or(now);
+        let claim = self.rows.begin_poll(account, &owner, now, until);
+        let before = match claim.await? {
+            PollClaim::Claimed(before) => before,
+            PollClaim::NotDue(state) => {
+                return Ok(PollOutcome::NotDue {
+                    as_of: state.polled_at,
+                    next_at: state.next_poll_at.max(state.lease_until),
+                    problem: state.problem,
+                });
+            }
+        };
+        let refreshed = Duration::from_secs(settings.refresh_seconds.into());
+        match self.look(account, &before, now).await {
+            Ok((polled, gap)) => {
+                let end = PollState {
+                    polled_at: Some(now),
+                    problem: gap,
+                    failures: 0,
+                    next_poll_at: Some(later(now, refreshed)),
+                    lease_until: None,
+                };
+                self.rows.end_poll(account, &owner, &end).await?;
+                tracing::info!(
+                    account = %account,
+                    open = polled.open,
+                    changed = polled.changed,
+                    online = polled.came_online,
+                    closed = polled.closed,
+                    complete = polled.complete,
+                    "service cases listed"
+                );
+                Ok(PollOutcome::Polled(polled))
+            }
+            Err(error) => {
+                let failures = before.failures.saturating_add(1);
+                let next_at = later(now, pause(&error, failures).max(refreshed));
+                let problem: String = error.to_string().chars().take(LONGEST_PROBLEM).collect();
+                let end = PollState {
+                    polled_at: before.polled_at,
+                    problem: Some(problem.clone()),
+                    failures,
+                    next_poll_at: Some(next_at),
+                    lease_until: None,
+                };
+                if error.is_own_trouble() {
+                    // The right ends by itself, should this fail as well.
+                    self.rows.end_poll(account, &owner, &end).await.ok();
+                    return Err(error);
+                }
+                self.rows.end_poll(account, &owner, &end).await?;
+                tracing::warn!(
+                    account = %account,
+                    failures,
+                    error = startup::chain(&error),
+                    "service cases not listed"
+                );
+                Ok(PollOutcome::Failed { problem, next_at })
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        account: &AccountName,
+        before: &PollState,
+        now: Timestamp,
+    ) -> Result<(Polled, Option<String>), Error> {
+        let known = self.rows.open().await?.into_iter();
+        let mut known: HashMap<CaseCode, StoredCase> = known
+            .map(|stored| (stored.case.code.clone(), stored))
+            .collect();
+        let occasion = if before.polled_at.is_some() {
+            Occasion::Seen
+        } else {
+            Occasion::FirstList
+        };
+        let mut polled = Polled::default();
+        let mut listed = HashSet::new();
+        let (list, broken) = self.list(account, now).await;
+        let seen: Vec<_> = list
+            .sessions
+            .into_iter()
+            .filter_map(|session| case(session, account))
+            .filter(|seen| listed.insert(seen.code.clone()))
+            .map(|seen| (known.remove(&seen.code), seen))
+            .collect();
+        polled.open = seen.len();
+        let mut seen = seen.into_iter();
+        loop {
+            let some = seen.by_ref().take(SIDE_BY_SIDE);
+            let some: Vec<_> = some
+                .map(|(hint, seen)| self.observe(hint, seen, occasion, now))
+                .collect();
+            if some.is_empty() {
+                break;
+            }
+            for observed in join_all(some).await {
+                polled.count(observed?.news);
+            }
+        }
+        if let Some(error) = broken {
+            return Err(error);
+        }
+        polled.complete = list.gap.is_none();
+        if polled.complete {
+            let missed = known.into_values().collect();
+            self.look_for_missed(missed, account, &mut polled, now)
+                .await?;
+        }
+        Ok((polled, list.gap))
+    }
+
+    /// All pages of the open cases that the account sees; with the failure that ended it before its end.
+    pub(crate) async fn list(
+        &self,
+        account: &AccountName,
+        now: Timestamp,
+    ) -> (List, Option<Error>) {
+        let mut list = List::default();
+        let mut offsets = HashSet::new();
+        let mut query = SessionQuery::default();
+        let mut unreadable = 0;
+        for _ in 0..MOST_PAGES {
+            let asked = &query;
+            let page = self.ask(account, now, |client| async move {
+                client.sessions(asked).await
+            });
+            let page = match page.await {
+                Ok(page) => page,
+                Err(error) => return (list, Some(error)),
+            };
+            list.sessions.extend(page.sessions);
+            unreadable += page.unreadable.len();
+            let Some(offset) = page.next_offset else {
+                list.gap = (unreadable > 0)
+                    .then(|| format!("{unreadable} entries of TeamViewer's list cannot be read"));
+                return (list, None);
+            };
+            if !offsets.insert(offset.clone()) {
+                list.gap = Some("TeamViewer's list leads back to a page that it had".to_owned());
+                return (list, None);
+            }
+            query.offset = Some(offset);
+        }
+        list.gap = Some(format!(
+            "TeamViewer's list has more than {MOST_PAGES} pages"
+        ));
+        (list, None)
+    }
+
+    /// Asks for those that should be open and are in no list, a few at a time. What fails is asked for again some time.
+    async fn look_for_missed(
+        &self,
+        mut missed: Vec<StoredCase>,
+        account: &AccountName,
+        polled: &mut Polled,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        missed.retain(|stored| {
+            let asked = stored.asked_at;
+            asked.is_none_or(|at| now.duration_since(at) >= MISSED_AGAIN)
+        });
+        missed.sort_by_key(|stored| stored.asked_at);
+        for stored in missed.into_iter().take(MOST_MISSED) {
+            let Ok(code) = session_code(&stored.case.code) else {
+                continue;
+            };
+            // The account that has seen it: another one may not see it at all.
+            let own = stored.case.account.clone();
+            let (own, code) = (&own, &code);
+            let asked = self.ask(own, now, |client| async move { client.session(code).await });
+            let observed = match asked.await {
+                Ok(session) => match case(session, own) {
+                    Some(seen) => {
+                        self.observe(Some(stored), seen, Occasion::Missed, now)
+                            .await?
+                    }
+                    None => continue,
+                },
+                Err(error) if error.is_absent() => match self.gone(&stored.case.code, now).await? {
+                    Some(observed) => observed,
+                    None => continue,
+                },
+                Err(error) if error.is_own_trouble() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(
+                        account = %account,
+                        error = startup::chain(&error),
+                        "service case that is in no list was not told"
+                    );
+                    let seen = stored.case.clone();
+                    self.observe(Some(stored), seen, Occasion::Missed, now)
+                        .await?;
+                    if is_of_vendor(&error) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            polled.count(observed.news);
+        }
+        Ok(())
+    }
+}
+
+impl Polled {
+    fn count(&mut self, news: News) {
+        self.changed += usize::from(news.changed);
+        self.came_online += usize::from(news.came_online);
+        self.closed += usize::from(news.was_closed);
+    }
+}
+
+/// Whether the next call would most likely fail, too.
+fn is_of_vendor(error: &Error) -> bool {
+    let Error::TeamViewer { error, .. } = error else {
+        return false;
+    };
+    error.is_rate_limited() || matches!(error.disposition(), Disposition::Retry { .. })
+}
+
+/// How long TeamViewer is left alone.
+fn pause(error: &Error, failures: u32) -> Duration {
+    let too_many = matches!(error, Error::TeamViewer { error, .. } if error.is_rate_limited());
+    let policy = if too_many {
+        AFTER_TOO_MANY
+    } else {
+        AFTER_FAILURE
+    };
+    let asked = match error.disposition() {
+        Disposition::Retry { after } | Disposition::Reconcile { after } => after,
+        // Whoever mends the account or the settings wants to see so.
+        Disposition::Wait { .. } | Disposition::GiveUp => None,
+    };
+    let pause = policy.delay(failures, Duration::ZERO, asked, 0);
+    let pause = pause.unwrap_or(policy.longest);
+    if too_many {
+        pause.max(policy.first)
+    } else {
+        pause
+    }
+}
+
+fn later(now: Timestamp, after: Duration) -> Timestamp {
+    let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
+    now.saturating_add(after).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,332 @@
+//! Creating a case once.
+
+use domain::connection::Customer;
+use domain::teamviewer::Settings;
+use domain::{AccountName, TaskReference};
+use sandbox::{Action, Fault, Match};
+use serde_json::{Value, json};
+use service_cases::{CreateCase, CreatedCase, Error, ErrorKind};
+
+use crate::stack::{SECRET, Stack, account, after, case, now, settings};
+
+const POST: &str = "POST /api/v1/sessions";
+
+fn request(task: &str) -> CreateCase {
+    CreateCase {
+        task: TaskReference::of_key(task).unwrap(),
+        user: "tok_ann".to_owned(),
+        account: account(),
+        description: None,
+        customer: Customer::default(),
+        waiting_message: None,
+    }
+}
+
+async fn create(stack: &Stack, request: &CreateCase, seconds: i64) -> Result<CreatedCase, Error> {
+    stack
+        .cases
+        .create(&settings(), request, after(seconds))
+        .await
+}
+
+async fn sessions(stack: &Stack) -> Vec<Value> {
+    stack.teamviewer.records("sessions").await.unwrap()
+}
+
+fn of_posts(action: Action) -> Fault {
+    Fault::new(action).on(Match::method("POST"))
+}
+
+#[tokio::test]
+async fn case_says_what_the_task_says_and_asking_again_gives_the_same() {
+    let stack = Stack::new().await;
+    let (number, sys_id) = stack.incident("Printer on fire").await;
+    let created = create(&stack, &request(&number), 0).await.unwrap();
+    assert!(created.created);
+    assert_eq!(created.warnings, Vec::<String>::new());
+    let task = created.case.task.clone().unwrap();
+    assert_eq!(task.sys_id.as_deref(), Some(sys_id.as_str()));
+    assert_eq!(task.instance.as_deref(), Some("dev1"));
+    let [session] = sessions(&stack).await.try_into().unwrap();
+    assert_eq!(session["description"], format!("{number}: Printer on fire"));
+    assert_eq!(
+        session["end_customer"],
+        json!({"name": "Bea Lee", "email": "bea@example.com"})
+    );
+    assert_eq!(session["groupid"], "g1");
+
+    // By its id it is the same task.
+    let again = create(&stack, &request(&sys_id), 60).await.unwrap();
+    assert_eq!(
+        (again.created, again.case.code.clone()),
+        (false, created.case.code)
+    );
+    assert_eq!(stack.asked(POST).await, 1);
+    let mut of_bob = request(&number);
+    of_bob.user = "tok_bob".to_owned();
+    assert!(create(&stack, &of_bob, 60).await.unwrap().created);
+    let rows = stack.rows().await;
+    assert!(
+        !rows.contains("supporter_link") && !rows.contains(SECRET),
+        "{rows}"
+    );
+}
+
+#[tokio::test]
+async fn what_the_user_says_counts_more_than_the_task() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("Printer on fire").await;
+    let mut request = request(&number);
+    request.description = Some("Call me".to_owned());
+    request.customer.name = Some("Carl".to_owned());
+    request.waiting_message = Some("Soon".to_owned());
+    create(&stack, &request, 0).await.unwrap();
+    let [session] = sessions(&stack).await.try_into().unwrap();
+    assert_eq!(session["description"], "Call me");
+    assert_eq!(session["waiting_message"], "Soon");
+    assert_eq!(
+        session["end_customer"],
+        json!({"name": "Carl", "email": "bea@example.com"})
+    );
+}
+
+#[tokio::test]
+async fn two_at_once_create_one() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let (settings, request) = (settings(), request(&number));
+    let (one, two) = tokio::join!(
+        stack.cases.create(&settings, &request, now()),
+        stack.other.create(&settings, &request, now())
+    );
+    let outcomes = [one, two];
+    assert_eq!(sessions(&stack).await.len(), 1);
+    let created = outcomes.iter().flatten().filter(|outcome| outcome.created);
+    assert_eq!(created.count(), 1, "{outcomes:?}");
+    for outcome in &outcomes {
+        if let Err(error) = outcome {
+            assert!(matches!(error, Error::BeingCreated { .. }), "{error}");
+        }
+    }
+    let later = stack
+        .other
+        .create(&settings, &request, after(1))
+        .await
+        .unwrap();
+    assert!(!later.created);
+}
+
+#[tokio::test]
+async fn case_whose_creation_was_not_confirmed_is_found() {
+    let stack = Stack::with(json!({"sessions_page_size": 1})).await;
+    let (number, _) = stack.incident("x").await;
+    // Others are in the list before it.
+    stack
+        .teamviewer
+        .put_sessions(&json!([case("s222-222-222"), case("s333-333-333")]))
+        .await
+        .unwrap();
+    stack
+        .teamviewer
+        .add_faults(&[of_posts(Action::LoseAnswer)])
+        .await
+        .unwrap();
+    let error = create(&stack, &request(&number), 0).await.unwrap_err();
+    assert!(matches!(error, Error::CreationUnclear { .. }), "{error}");
+    let early = create(&stack, &request(&number), 5).await.unwrap_err();
+    assert!(matches!(early, Error::BeingCreated { .. }), "{early}");
+    let found = create(&stack, &request(&number), 20).await.unwrap();
+    assert!(found.created);
+    assert_eq!(stack.asked(POST).await, 1);
+    assert_eq!(sessions(&stack).await.len(), 3);
+}
+
+#[tokio::test]
+async fn creation_that_never_reached_the_vendor_is_made_after_a_look() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    stack
+        .teamviewer
+        .add_faults(&[of_posts(Action::RefuseBefore)])
+        .await
+        .unwrap();
+    create(&stack, &request(&number), 0).await.unwrap_err();
+    assert!(create(&stack, &request(&number), 20).await.unwrap().created);
+    assert_eq!(sessions(&stack).await.len(), 1);
+    assert_eq!(
+        stack.asked("GET /api/v1/sessions").await,
+        1,
+        "it looked first"
+    );
+}
+
+#[tokio::test]
+async fn function_that_died_after_creating_leaves_a_case_that_is_found() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    // What came of the call is never noted: neither at once nor by giving the right back.
+    let (settings, request) = (settings(), request(&number));
+    let creating = stack.cases.create(&settings, &request, now());
+    let silence = Action::Hold {
+        after_write: true,
+        ms: 20_000,
+    };
+    stack
+        .teamviewer
+        .add_faults(&[of_posts(silence)])
+        .await
+        .unwrap();
+    let killed = tokio::time::timeout(std::time::Duration::from_secs(3), creating).await;
+    assert!(killed.is_err());
+    let held = stack.other.create(&settings, &request, after(30)).await;
+    assert!(matches!(held, Err(Error::BeingCreated { .. })), "{held:?}");
+    let found = stack
+        .other
+        .create(&settings, &request, after(91))
+        .await
+        .unwrap();
+    assert!(found.created);
+    assert_eq!(sessions(&stack).await.len(), 1);
+}
+
+#[tokio::test]
+async fn case_that_is_over_is_replaced_by_a_new_one() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let first = create(&stack, &request(&number), 0)
+        .await
+        .unwrap()
+        .case
+        .code;
+    stack
+        .teamviewer
+        .change_session(&first.to_string(), &json!({"state": "closed"}))
+        .await
+        .unwrap();
+    let second = create(&stack, &request(&number), 60).await.unwrap();
+    assert!(second.created && second.case.code != first);
+    // One that has expired is still open at TeamViewer.
+    let day = 25 * 3_600;
+    let third = create(&stack, &request(&number), day).await.unwrap();
+    assert!(third.created && third.case.code != second.case.code);
+    assert_eq!(sessions(&stack).await.len(), 3);
+}
+
+#[tokio::test]
+async fn case_waits_until_its_user_has_signed_in() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let mut request = request(&number);
+    request.account = AccountName::parse("tv-ann").unwrap();
+    let error = create(&stack, &request, 0).await.unwrap_err();
+    assert_eq!(error.sign_in(), Some(&request.account), "{error}");
+    assert_eq!(error.kind(), ErrorKind::NotSetUp);
+    let nobody = stack
+        .cases
+        .create_waiting(&settings(), &account(), after(5))
+        .await
+        .unwrap();
+    assert_eq!(nobody, 0);
+
+    let token = json!({"kind": "bearer", "token": "anns-token"});
+    stack.connect("tv-ann", "teamviewer", "acme", token).await;
+    for (seconds, created) in [(60, 1), (61, 0)] {
+        let now = after(seconds);
+        let waiting = stack
+            .cases
+            .create_waiting(&settings(), &request.account, now)
+            .await;
+        assert_eq!(waiting.unwrap(), created);
+    }
+    let there = create(&stack, &request, 62).await.unwrap();
+    assert!(!there.created);
+    assert_eq!(there.case.account, request.account);
+    let [session] = sessions(&stack).await.try_into().unwrap();
+    assert_eq!(session["description"], format!("{number}: x"));
+}
+
+#[tokio::test]
+async fn nobody_gets_a_case_that_was_wanted_long_ago() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let mut request = request(&number);
+    request.account = AccountName::parse("tv-ann").unwrap();
+    create(&stack, &request, 0).await.unwrap_err();
+    let token = json!({"kind": "bearer", "token": "anns-token"});
+    stack.connect("tv-ann", "teamviewer", "acme", token).await;
+    let late = after(9 * 3_600);
+    let waiting = stack
+        .cases
+        .create_waiting(&settings(), &request.account, late)
+        .await;
+    assert_eq!(waiting.unwrap(), 0);
+    assert_eq!(sessions(&stack).await.len(), 0);
+}
+
+#[tokio::test]
+async fn typo_in_the_group_makes_no_group() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let wrong: Settings = serde_json::from_value(json!({
+        "cases": {"account": "tv", "group": "Helpdisk"}, "servicenow_account": "sn"
+    }))
+    .unwrap();
+    let error = stack
+        .cases
+        .create(&wrong, &request(&number), now())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::UnknownGroup { .. }), "{error}");
+    assert_eq!(stack.teamviewer.records("groups").await.unwrap().len(), 1);
+    // The right was given back.
+    assert!(create(&stack, &request(&number), 1).await.unwrap().created);
+}
+
+#[tokio::test]
+async fn as_many_cases_as_the_licence_allows_are_told_so() {
+    let stack = Stack::with(json!({"max_open_cases": 1})).await;
+    let (number, _) = stack.incident("x").await;
+    let first = create(&stack, &request(&number), 0).await.unwrap();
+    let mut of_bob = request(&number);
+    of_bob.user = "tok_bob".to_owned();
+    let error = create(&stack, &of_bob, 1).await.unwrap_err();
+    assert!(matches!(error, Error::LicenseLimit { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    stack
+        .cases
+        .close(&first.case.code, &account(), after(2))
+        .await
+        .unwrap();
+    assert!(create(&stack, &of_bob, 3).await.unwrap().created);
+}
+
+#[tokio::test]
+async fn task_that_is_not_there_makes_no_case() {
+    let stack = Stack::new().await;
+    let error = create(&stack, &request("INC0099999"), 0).await.unwrap_err();
+    assert!(matches!(error, Error::ServiceNow { .. }), "{error}");
+    assert_eq!(stack.asked(POST).await, 0);
+    let mut elsewhere = request("INC0099999");
+    elsewhere.task.instance = Some("dev2".to_owned());
+    let error = create(&stack, &elsewhere, 0).await.unwrap_err();
+    assert_eq!(error.field(), Some("task"));
+}
+
+#[tokio::test]
+async fn without_servicenow_the_number_is_what_the_case_says() {
+    let stack = Stack::new().await;
+    let alone: Settings =
+        serde_json::from_value(json!({"cases": {"account": "tv", "group": "g1"}})).unwrap();
+    let created = stack
+        .cases
+        .create(&alone, &request("INC0010001"), now())
+        .await
+        .unwrap();
+    assert_eq!(created.case.description.as_deref(), Some("INC0010001"));
+    assert_eq!(created.warnings.len(), 2, "{:?}", created.warnings);
+    let error = stack
+        .cases
+        .create(&Settings::default(), &request("INC0010001"), now())
+        .await;
+    assert!(matches!(error, Err(Error::NotSetUp)));
+}

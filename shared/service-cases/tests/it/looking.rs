@@ -1,0 +1,196 @@
+//! Looking at single cases, assigning and closing them.
+
+use domain::TaskReference;
+use domain::message::{CASE_CLOSED, CASE_ONLINE};
+use domain::service_case::CaseState;
+use serde_json::json;
+use service_cases::{Error, ErrorKind};
+
+use crate::stack::{CODE, SECRET, Stack, account, after, case, code, now};
+
+#[tokio::test]
+async fn case_is_closed_once_and_its_connections_are_fetched() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    // Nobody has listed it before.
+    let closed = stack.cases.close(&code(), &account(), now()).await.unwrap();
+    assert_eq!(closed.state, CaseState::Closed);
+    assert!(closed.closed_at.is_some());
+    assert_eq!(stack.events(CASE_CLOSED).len(), 1);
+    assert_eq!(stack.aws().messages.len(), 1);
+    let again = stack
+        .cases
+        .close(&code(), &account(), after(5))
+        .await
+        .unwrap();
+    assert_eq!(again.state, CaseState::Closed);
+    assert_eq!(stack.events(CASE_CLOSED).len(), 1);
+}
+
+#[tokio::test]
+async fn close_that_was_not_told_is_told_by_the_next_one() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    stack.cases.case(&code(), &account(), now()).await.unwrap();
+    stack.aws().down.push("PutEvents");
+    stack
+        .cases
+        .close(&code(), &account(), now())
+        .await
+        .unwrap_err();
+    stack.aws().down.clear();
+    let seen = stack
+        .cases
+        .case(&code(), &account(), after(9))
+        .await
+        .unwrap();
+    assert_eq!(seen.state, CaseState::Closed);
+    assert_eq!(stack.events(CASE_CLOSED).len(), 1);
+    assert_eq!(stack.aws().messages.len(), 1);
+}
+
+#[tokio::test]
+async fn case_is_assigned_and_read_again() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    let assigned = stack
+        .cases
+        .assign(&code(), "u1001", &account(), now())
+        .await
+        .unwrap();
+    assert_eq!(assigned.assigned_to.as_deref(), Some("u1001"));
+    let free = stack
+        .cases
+        .assign(&code(), "u0", &account(), now())
+        .await
+        .unwrap();
+    assert_eq!(free.assigned_to, None);
+    let error = stack
+        .cases
+        .assign(&code(), "ann", &account(), now())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.field()),
+        (ErrorKind::Invalid, Some("assigned_userid"))
+    );
+}
+
+#[tokio::test]
+async fn supporters_link_is_told_once_and_kept_nowhere() {
+    use secrecy::ExposeSecret as _;
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    let link = stack
+        .cases
+        .supporter_link(&code(), &account(), now())
+        .await
+        .unwrap();
+    let link = link.expose_secret();
+    assert!(link.contains("s119457589"), "{link}");
+    stack.cases.case(&code(), &account(), now()).await.unwrap();
+    assert!(!stack.rows().await.contains(link));
+    assert!(!stack.rows().await.contains(SECRET));
+    let late = stack
+        .cases
+        .supporter_link(&code(), &account(), after(86_400))
+        .await;
+    assert!(matches!(
+        late.unwrap_err(),
+        Error::CaseOver {
+            is_expired: true,
+            ..
+        }
+    ));
+}
+
+#[tokio::test]
+async fn customer_seen_between_polls_is_told_of() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    stack.cases.case(&code(), &account(), now()).await.unwrap();
+    let online = json!({"online": true});
+    stack
+        .teamviewer
+        .change_session(CODE, &online)
+        .await
+        .unwrap();
+    assert!(
+        stack
+            .cases
+            .case(&code(), &account(), after(1))
+            .await
+            .unwrap()
+            .online
+    );
+    assert_eq!(stack.events(CASE_ONLINE).len(), 1);
+}
+
+#[tokio::test]
+async fn case_that_is_nowhere_is_unknown() {
+    let stack = Stack::new().await;
+    let error = stack
+        .cases
+        .case(&code(), &account(), now())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let error = stack
+        .cases
+        .close(&code(), &account(), now())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::UnknownCase(_)), "{error}");
+}
+
+#[tokio::test]
+async fn cases_of_a_task_are_found_by_number_and_by_id() {
+    let stack = Stack::new().await;
+    let mut with_id = case("s222-222-222");
+    let id = "00112233445566778899aabbccddeeff";
+    with_id["custom_api"] = json!(json!({"sys_id": id, "number": "INC0010001"}).to_string());
+    with_id["created_at"] = json!("2026-11-22T09:20:00Z");
+    let mut other = case("s333-333-333");
+    other["description"] = json!("INC0010002: Screen");
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE), with_id, other]))
+        .await
+        .unwrap();
+    stack
+        .cases
+        .poll(&crate::stack::settings().cases.unwrap(), now())
+        .await
+        .unwrap();
+    let find = async |key: &str| {
+        let task = TaskReference::of_key(key).unwrap();
+        let found = stack.cases.of_task(&task).await.unwrap();
+        found
+            .into_iter()
+            .map(|case| case.code.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(find("inc0010001").await, ["s222-222-222", CODE]);
+    assert_eq!(find(id).await, ["s222-222-222"]);
+    assert_eq!(find("INC0010003").await, Vec::<String>::new());
+}

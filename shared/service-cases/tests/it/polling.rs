@@ -1,0 +1,410 @@
+//! One looks, all see.
+
+use domain::message::{CASE_CLOSED, CASE_ONLINE};
+use domain::teamviewer::CaseSettings;
+use sandbox::{Action, Fault, Match};
+use serde_json::json;
+use service_cases::{PollOutcome, Polled};
+
+use crate::stack::{CODE, SECRET, Stack, account, after, case, now, settings};
+
+const SECOND: &str = "s222-222-222";
+
+fn cases() -> CaseSettings {
+    settings().cases.unwrap()
+}
+
+/// Polls at that second, which must be due.
+async fn poll(stack: &Stack, seconds: i64) -> Polled {
+    let outcome = stack.cases.poll(&cases(), after(seconds)).await.unwrap();
+    let PollOutcome::Polled(polled) = outcome else {
+        panic!("{outcome:?}");
+    };
+    polled
+}
+
+#[tokio::test]
+async fn first_list_is_no_news_and_later_ones_are() {
+    let stack = Stack::new().await;
+    let mut online = case(CODE);
+    online["online"] = json!(true);
+    stack
+        .teamviewer
+        .put_sessions(&json!([online, case(SECOND)]))
+        .await
+        .unwrap();
+    let first = poll(&stack, 0).await;
+    assert_eq!((first.open, first.changed, first.complete), (2, 2, true));
+    assert_eq!(stack.aws().events, Vec::<serde_json::Value>::new());
+
+    let online = json!({"online": true});
+    stack
+        .teamviewer
+        .change_session(SECOND, &online)
+        .await
+        .unwrap();
+    let mut third = case("s333-333-333");
+    third["online"] = json!(true);
+    stack
+        .teamviewer
+        .put_sessions(&json!([third]))
+        .await
+        .unwrap();
+    assert_eq!(poll(&stack, 30).await.came_online, 2);
+    let told = stack.events(CASE_ONLINE);
+    let mut subjects: Vec<&str> = told
+        .iter()
+        .map(|event| event["subject"].as_str().unwrap())
+        .collect();
+    subjects.sort_unstable();
+    assert_eq!(subjects, [SECOND, "s333-333-333"]);
+    assert!(!json!(told).to_string().contains(SECRET), "{told:?}");
+    assert!(
+        !stack.rows().await.contains(SECRET),
+        "a supporter's link was stored"
+    );
+
+    assert_eq!(
+        poll(&stack, 60).await.changed,
+        0,
+        "nothing is written twice"
+    );
+    for (second, online) in [(90, false), (120, true)] {
+        let change = json!({"online": online});
+        stack
+            .teamviewer
+            .change_session(SECOND, &change)
+            .await
+            .unwrap();
+        assert_eq!(poll(&stack, second).await.changed, 1);
+    }
+    let told = stack.events(CASE_ONLINE);
+    let ids: std::collections::BTreeSet<_> =
+        told.iter().map(|event| event["id"].to_string()).collect();
+    assert_eq!(
+        ids.len(),
+        3,
+        "coming online again is another event: {ids:?}"
+    );
+}
+
+#[tokio::test]
+async fn two_viewers_ask_once() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    let settings = cases();
+    let (one, two) = tokio::join!(
+        stack.cases.poll(&settings, now()),
+        stack.other.poll(&settings, now())
+    );
+    let outcomes = [one.unwrap(), two.unwrap()];
+    let polled = outcomes
+        .iter()
+        .filter(|one| matches!(one, PollOutcome::Polled(_)));
+    assert_eq!(polled.count(), 1, "{outcomes:?}");
+    assert_eq!(stack.asked("GET /api/v1/sessions").await, 1);
+    let early = stack.other.poll(&settings, after(29)).await.unwrap();
+    let PollOutcome::NotDue { as_of, next_at, .. } = early else {
+        panic!("{early:?}");
+    };
+    assert_eq!((as_of, next_at), (Some(now()), Some(after(30))));
+    poll(&stack, 30).await;
+}
+
+#[tokio::test]
+async fn poll_whose_function_died_is_made_up_for() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    // It begins, and never says how it ends.
+    stack.aws().down.push("UpdateItem poll");
+    stack.cases.poll(&cases(), now()).await.unwrap_err();
+    stack.aws().down.clear();
+    poll(&stack, 61).await;
+}
+
+#[tokio::test]
+async fn what_was_closed_elsewhere_is_told_and_its_connections_are_fetched() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE), case(SECOND)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let closed = json!({"state": "closed"});
+    stack
+        .teamviewer
+        .change_session(CODE, &closed)
+        .await
+        .unwrap();
+    assert_eq!(poll(&stack, 30).await.closed, 1);
+    let [event] = stack.events(CASE_CLOSED).try_into().unwrap();
+    assert_eq!(event["subject"], CODE);
+    assert_eq!(event["data"]["task"]["number"], "INC0010001");
+    let [message] = stack.aws().messages.clone().try_into().unwrap();
+    assert_eq!(message["work"]["fetch_case"]["code"], CODE);
+    let open = stack.cases.open_cases(&account(), after(30)).await.unwrap();
+    let codes: Vec<String> = open
+        .cases
+        .iter()
+        .map(|case| case.code.to_string())
+        .collect();
+    assert_eq!(codes, [SECOND]);
+    poll(&stack, 60).await;
+    assert_eq!(stack.events(CASE_CLOSED).len(), 1);
+}
+
+#[tokio::test]
+async fn crash_between_telling_and_storing_tells_the_same_again() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let closed = json!({"state": "closed"});
+    stack
+        .teamviewer
+        .change_session(CODE, &closed)
+        .await
+        .unwrap();
+    stack.aws().down.push("SendMessage");
+    stack.cases.poll(&cases(), after(30)).await.unwrap_err();
+    stack.aws().down = vec!["PutItem"];
+    stack.cases.poll(&cases(), after(200)).await.unwrap_err();
+    stack.aws().down.clear();
+    assert_eq!(poll(&stack, 400).await.closed, 1);
+    let told = stack.events(CASE_CLOSED);
+    assert_eq!(told.len(), 3);
+    assert!(
+        told.iter().all(|event| event["id"] == told[0]["id"]),
+        "{told:?}"
+    );
+    assert_eq!(stack.aws().messages.len(), 2);
+}
+
+#[tokio::test]
+async fn customer_is_told_of_again_when_the_bus_was_down() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let online = json!({"online": true});
+    stack
+        .teamviewer
+        .change_session(CODE, &online)
+        .await
+        .unwrap();
+    stack.aws().down.push("PutEvents");
+    let error = stack.cases.poll(&cases(), after(30)).await.unwrap_err();
+    assert!(matches!(error, service_cases::Error::Bus { .. }), "{error}");
+    stack.aws().down.clear();
+    assert_eq!(poll(&stack, 200).await.came_online, 1);
+    assert_eq!(stack.events(CASE_ONLINE).len(), 1);
+}
+
+#[tokio::test]
+async fn list_that_breaks_off_closes_nobody() {
+    let stack = Stack::with(json!({"sessions_page_size": 1})).await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE), case(SECOND)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let fault = Fault::new(Action::Status {
+        status: 500,
+        headers: std::collections::BTreeMap::new(),
+        body: json!({"error": "internal_error"}),
+        after_write: false,
+    });
+    let second_page = Match {
+        path_contains: Some("offset=".to_owned()),
+        ..Match::default()
+    };
+    stack
+        .teamviewer
+        .add_faults(&[fault.on(second_page)])
+        .await
+        .unwrap();
+    let outcome = stack.cases.poll(&cases(), after(30)).await.unwrap();
+    let PollOutcome::Failed { problem, next_at } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(next_at >= after(45), "{next_at}");
+    assert_eq!(stack.events(CASE_CLOSED).len(), 0);
+    let open = stack.cases.open_cases(&account(), after(31)).await.unwrap();
+    assert_eq!(
+        (open.cases.len(), open.as_of, open.problem),
+        (2, Some(now()), Some(problem))
+    );
+    assert!(poll(&stack, 90).await.complete);
+    let open = stack.cases.open_cases(&account(), after(90)).await.unwrap();
+    assert_eq!((open.as_of, open.problem), (Some(after(90)), None));
+}
+
+#[tokio::test]
+async fn company_that_was_asked_too_often_is_left_alone_for_minutes() {
+    let stack = Stack::with(json!({"rate_limit": {"calls": 1, "per_seconds": 3600}})).await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let outcome = stack.cases.poll(&cases(), after(30)).await.unwrap();
+    let PollOutcome::Failed { problem, next_at } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(next_at >= after(330), "{next_at}: {problem}");
+    let open = stack.cases.open_cases(&account(), after(31)).await.unwrap();
+    assert_eq!(open.cases.len(), 1, "viewers see what is stored");
+}
+
+#[tokio::test]
+async fn expired_case_is_shown_apart_and_stays_open() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let day = 24 * 3_600;
+    poll(&stack, day).await;
+    let open = stack
+        .cases
+        .open_cases(&account(), after(day))
+        .await
+        .unwrap();
+    assert_eq!((open.cases.len(), open.expired.len()), (0, 1));
+    assert_eq!(stack.events(CASE_CLOSED).len(), 0);
+}
+
+/// The next lists are these, whatever there is.
+async fn answer_lists(stack: &Stack, pages: &[serde_json::Value]) {
+    let faults: Vec<Fault> = pages
+        .iter()
+        .map(|page| {
+            let answer = Action::Status {
+                status: 200,
+                headers: std::collections::BTreeMap::new(),
+                body: page.clone(),
+                after_write: false,
+            };
+            Fault::new(answer).on(Match {
+                path_contains: Some("full_list".to_owned()),
+                ..Match::default()
+            })
+        })
+        .collect();
+    stack.teamviewer.add_faults(&faults).await.unwrap();
+}
+
+#[tokio::test]
+async fn case_that_is_in_no_list_and_open_is_asked_for_now_and_then() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    for (seconds, closed) in [(30, 0), (60, 0), (640, 0)] {
+        answer_lists(&stack, &[json!({"sessions": []})]).await;
+        assert_eq!(poll(&stack, seconds).await.closed, closed);
+    }
+    let requests = stack.teamviewer.requests().await.unwrap();
+    let alone = requests
+        .iter()
+        .filter(|request| request.path.contains(CODE));
+    assert_eq!(alone.count(), 2);
+    assert_eq!(stack.events(CASE_CLOSED).len(), 0);
+}
+
+#[tokio::test]
+async fn list_that_leads_in_a_circle_or_cannot_be_read_closes_nobody() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    stack
+        .teamviewer
+        .change_session(CODE, &json!({"state": "closed"}))
+        .await
+        .unwrap();
+    let circle = json!({"sessions": [], "next_offset": SECOND});
+    answer_lists(&stack, &[circle.clone(), circle]).await;
+    let polled = poll(&stack, 30).await;
+    assert_eq!((polled.complete, polled.closed), (false, 0));
+    answer_lists(&stack, &[json!({"sessions": [{"state": "open"}]})]).await;
+    let polled = poll(&stack, 60).await;
+    assert_eq!((polled.complete, polled.closed), (false, 0));
+    let open = stack.cases.open_cases(&account(), after(60)).await.unwrap();
+    assert!(open.problem.unwrap().contains("cannot be read"));
+    assert_eq!(poll(&stack, 90).await.closed, 1);
+}
+
+#[tokio::test]
+async fn another_token_that_was_put_meanwhile_is_used() {
+    let stack = Stack::new().await;
+    poll(&stack, 0).await;
+    let rotated = json!({
+        "users": [{"id": "u1001", "name": "Ann"}], "groups": [{"id": "g1", "name": "Helpdesk"}],
+        "script_tokens": [{"token": "new-token"}]
+    });
+    stack.teamviewer.create(&rotated).await.unwrap();
+    let token = json!({"kind": "bearer", "token": "new-token"});
+    stack.connect("tv", "teamviewer", "acme", token).await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    assert_eq!(poll(&stack, 30).await.open, 1);
+}
+
+#[tokio::test]
+async fn revoked_token_is_told_to_viewers() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .create(&json!({"users": [{"id": "u1001", "name": "Ann"}]}))
+        .await
+        .unwrap();
+    let outcome = stack.cases.poll(&cases(), now()).await.unwrap();
+    let PollOutcome::Failed { problem, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(
+        problem.contains("token") && !problem.contains("company-token"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn work_can_be_handed_to_another_thread() {
+    fn check<T: Send>(_: &T) {}
+    let stack = Stack::new().await;
+    let (settings, code) = (crate::stack::settings(), crate::stack::code());
+    let poll = cases();
+    check(&stack.cases.poll(&poll, now()));
+    check(&stack.cases.case(&code, &account(), now()));
+    check(&stack.cases.close(&code, &account(), now()));
+    check(&stack.cases.create_waiting(&settings, &account(), now()));
+}

@@ -1,0 +1,328 @@
+//! Mailing a code, once.
+
+use domain::{MailTemplate, TemplateName};
+use serde_json::{Value, json};
+use service_cases::{Error, ErrorKind, ShareCase, SharedCase};
+
+use crate::stack::{CODE, SECRET, Stack, after, case, code, now, settings};
+
+fn request() -> ShareCase {
+    ShareCase {
+        template: TemplateName::parse("TV_Share").unwrap(),
+        to: Vec::new(),
+        cc: Vec::new(),
+        share_id: None,
+        resend: false,
+    }
+}
+
+/// A stack with a case of that task, and a template.
+async fn stack(task: Value) -> Stack {
+    let stack = Stack::new().await;
+    let mut case = case(CODE);
+    case["custom_api"] = json!(task.to_string());
+    stack.teamviewer.put_sessions(&json!([case])).await.unwrap();
+    put_template(&stack, json!({
+        "name": "TV_Share", "subject": "Your code ${teamviewer.code}",
+        "text": "Dear ${caller_id}, open ${teamviewer.link} until ${teamviewer.valid_until}. ${current_user}",
+        "html": "<p>Dear ${incident.caller_id}: <b>${short_description}</b></p>",
+    })).await;
+    stack
+}
+
+async fn put_template(stack: &Stack, template: Value) {
+    let template: MailTemplate = serde_json::from_value(template).unwrap();
+    let templates = store::MailTemplates::new(stack.tables.clone(), "teamviewer_table".to_owned());
+    templates.put(&template).await.unwrap();
+}
+
+/// A stack whose case belongs to an incident.
+async fn with_incident() -> Stack {
+    let stack = stack(json!({})).await;
+    let (number, sys_id) = stack.incident("a < b\nc").await;
+    let note = json!({"inst": "dev1", "table": "incident", "sys_id": sys_id, "number": number});
+    let change = json!({"custom_api": note.to_string()});
+    stack
+        .teamviewer
+        .change_session(CODE, &change)
+        .await
+        .unwrap();
+    stack
+}
+
+async fn share(stack: &Stack, request: &ShareCase, seconds: i64) -> Result<SharedCase, Error> {
+    stack
+        .cases
+        .share(&settings(), &code(), request, "Ann", after(seconds))
+        .await
+}
+
+#[tokio::test]
+async fn mail_says_what_the_task_and_the_case_say() {
+    let stack = with_incident().await;
+    let shared = share(&stack, &request(), 0).await.unwrap();
+    assert_eq!(
+        (
+            shared.message_id.as_str(),
+            shared.repeated,
+            shared.recipients
+        ),
+        ("ses-1", false, 1)
+    );
+    assert_eq!(shared.warnings, Vec::<String>::new());
+    let [mail] = stack.aws().mails.clone().try_into().unwrap();
+    assert_eq!(mail["FromEmailAddress"], "\"Acme Care\" <care@acme.com>");
+    assert_eq!(
+        mail["Destination"],
+        json!({"ToAddresses": ["bea@example.com"]})
+    );
+    let simple = &mail["Content"]["Simple"];
+    assert_eq!(
+        simple["Subject"],
+        json!({"Data": format!("Your code {CODE}"), "Charset": "UTF-8"})
+    );
+    let html = simple["Body"]["Html"]["Data"].as_str().unwrap();
+    assert_eq!(html, "<p>Dear Bea Lee: <b>a &lt; b<br>c</b></p>");
+    let text = simple["Body"]["Text"]["Data"].as_str().unwrap();
+    assert!(text.starts_with("Dear Bea Lee, open http"), "{text}");
+    assert!(
+        text.ends_with("until 2026-11-23 09:00:00 UTC. Ann"),
+        "{text}"
+    );
+    assert_eq!(
+        simple["Headers"],
+        json!([{"Name": "X-Closedloop-Mail", "Value": shared.share_id}])
+    );
+    assert_eq!(
+        mail["EmailTags"][0],
+        json!({"Name": "mail", "Value": shared.share_id})
+    );
+    assert!(!mail.to_string().contains(SECRET), "{mail}");
+}
+
+#[tokio::test]
+async fn ledger_knows_neither_text_nor_address() {
+    let stack = with_incident().await;
+    share(&stack, &request(), 0).await.unwrap();
+    let ledger = stack
+        .tables
+        .scan()
+        .table_name("teamviewer_table")
+        .send()
+        .await
+        .unwrap();
+    let row = ledger
+        .items()
+        .iter()
+        .find(|row| row["sk"].as_s().is_ok_and(|sk| sk == "mail"));
+    let row = format!("{row:?}");
+    assert!(row.contains("ses-1"), "{row}");
+    for hidden in ["bea", "Dear", "Your code"] {
+        assert!(!row.contains(hidden), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn mail_that_was_sent_is_sent_again_on_demand_only() {
+    let stack = with_incident().await;
+    share(&stack, &request(), 0).await.unwrap();
+    let again = share(&stack, &request(), 60).await.unwrap();
+    assert_eq!(
+        (again.repeated, again.message_id.as_str(), again.sent_at),
+        (true, "ses-1", now())
+    );
+    // The same people in another way are the same mail.
+    let mut spelled = request();
+    spelled.to = ["BEA@example.com", " bea@EXAMPLE.com"]
+        .map(str::to_owned)
+        .into();
+    spelled.cc = vec!["bea@example.com".to_owned()];
+    assert!(share(&stack, &spelled, 61).await.unwrap().repeated);
+    assert_eq!(stack.aws().mails.len(), 1);
+    let mut resend = request();
+    resend.resend = true;
+    assert_eq!(
+        share(&stack, &resend, 62).await.unwrap().message_id,
+        "ses-2"
+    );
+    let mut another = request();
+    another.share_id = Some("second".to_owned());
+    assert_eq!(
+        share(&stack, &another, 63).await.unwrap().message_id,
+        "ses-3"
+    );
+    another.to = vec!["carl@example.com".to_owned()];
+    let error = share(&stack, &another, 64).await.unwrap_err();
+    assert!(matches!(error, Error::ShareIdTaken(_)), "{error}");
+}
+
+#[tokio::test]
+async fn two_at_once_send_one() {
+    let stack = with_incident().await;
+    let (settings, request, code) = (settings(), request(), code());
+    let (one, two) = tokio::join!(
+        stack.cases.share(&settings, &code, &request, "Ann", now()),
+        stack.other.share(&settings, &code, &request, "Ann", now())
+    );
+    let outcomes = [one, two];
+    assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
+    assert_eq!(stack.aws().mails.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_sends_again_what_may_have_been_sent() {
+    let stack = with_incident().await;
+    // SES has taken it, and the answer says nothing.
+    stack.aws().ses = Some((0, ""));
+    let error = share(&stack, &request(), 0).await.unwrap_err();
+    assert!(error.to_string().contains("may have been sent"), "{error}");
+    stack.aws().ses = None;
+    let early = share(&stack, &request(), 30).await.unwrap_err();
+    assert!(matches!(early, Error::BeingSent { .. }), "{early}");
+    let late = share(&stack, &request(), 3_600).await.unwrap_err();
+    assert!(
+        matches!(late, Error::MailUnclear { since } if since == now()),
+        "{late}"
+    );
+    assert_eq!(stack.aws().mails.len(), 1);
+    let mut resend = request();
+    resend.resend = true;
+    share(&stack, &resend, 3_601).await.unwrap();
+    assert_eq!(stack.aws().mails.len(), 2);
+}
+
+#[tokio::test]
+async fn crash_between_sending_and_noting_sends_no_second_mail() {
+    let stack = with_incident().await;
+    // The claim goes through; what comes after it never does.
+    let wanted = request();
+    let sharing = share(&stack, &wanted, 0);
+    let crash = async {
+        while stack.aws().mails.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        stack.aws().down.push("UpdateItem mail#");
+    };
+    let (shared, ()) = tokio::join!(sharing, crash);
+    let shared = shared.unwrap();
+    assert_eq!(shared.warnings.len(), 1, "{:?}", shared.warnings);
+    stack.aws().down.clear();
+    let error = share(&stack, &request(), 3_600).await.unwrap_err();
+    assert!(matches!(error, Error::MailUnclear { .. }), "{error}");
+    assert_eq!(stack.aws().mails.len(), 1);
+}
+
+#[tokio::test]
+async fn mail_that_was_refused_may_be_tried_again() {
+    let stack = with_incident().await;
+    for (answer, kind) in [
+        ((400, "MessageRejected"), ErrorKind::Conflict),
+        ((429, "TooManyRequestsException"), ErrorKind::Unavailable),
+    ] {
+        stack.aws().ses = Some(answer);
+        let error = share(&stack, &request(), 0).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(answer.1), "{error}");
+        assert!(!error.to_string().contains("bea@"), "{error}");
+    }
+    stack.aws().ses = None;
+    assert!(!share(&stack, &request(), 1).await.unwrap().repeated);
+}
+
+#[tokio::test]
+async fn recipient_is_the_customer_else_the_caller_else_nobody() {
+    let stack = with_incident().await;
+    let nobody = json!({"end_customer": {"name": "Bea", "email": ""}});
+    stack
+        .teamviewer
+        .change_session(CODE, &nobody)
+        .await
+        .unwrap();
+    let (settings, wanted, code) = (settings(), request(), code());
+    let preview = stack
+        .cases
+        .preview_mail(&settings, &code, &wanted, "Ann", now());
+    assert_eq!(preview.await.unwrap().to, ["bea@example.com"]);
+
+    let alone = stack_of_nobody().await;
+    let error = share(&alone, &request(), 0).await.unwrap_err();
+    assert_eq!(error.field(), Some("to"), "{error}");
+    assert_eq!(stack.aws().mails.len(), 0, "a preview sends nothing");
+}
+
+/// A stack whose case has neither customer nor task.
+async fn stack_of_nobody() -> Stack {
+    let stack = stack(json!({})).await;
+    let nobody = json!({"end_customer": null, "description": "x", "custom_api": null});
+    stack
+        .teamviewer
+        .change_session(CODE, &nobody)
+        .await
+        .unwrap();
+    stack
+}
+
+#[tokio::test]
+async fn what_cannot_be_shared_is_refused_before_anything_is_sent() {
+    let stack = with_incident().await;
+    let many: Vec<String> = (0..11)
+        .map(|number| format!("a{number}@example.com"))
+        .collect();
+    for (change, field) in [
+        (
+            ShareCase {
+                to: vec!["bea@example.com\r\nBcc: eve@example.com".to_owned()],
+                ..request()
+            },
+            "to",
+        ),
+        (
+            ShareCase {
+                cc: many[..10].to_vec(),
+                ..request()
+            },
+            "to",
+        ),
+        (
+            ShareCase {
+                to: many,
+                ..request()
+            },
+            "to",
+        ),
+        (
+            ShareCase {
+                share_id: Some("a b".to_owned()),
+                ..request()
+            },
+            "share_id",
+        ),
+        (
+            ShareCase {
+                template: TemplateName::parse("TV_None").unwrap(),
+                ..request()
+            },
+            "template",
+        ),
+    ] {
+        let error = share(&stack, &change, 0).await.unwrap_err();
+        assert_eq!(error.field(), Some(field), "{error}");
+    }
+    stack
+        .teamviewer
+        .change_session(CODE, &json!({"state": "closed"}))
+        .await
+        .unwrap();
+    let error = share(&stack, &request(), 0).await.unwrap_err();
+    assert!(matches!(error, Error::CaseOver { .. }), "{error}");
+    assert_eq!(stack.aws().mails.len(), 0);
+}
+
+#[tokio::test]
+async fn field_without_value_is_warned_of() {
+    let stack = stack_of_nobody().await;
+    let mut to = request();
+    to.to = vec!["bea@example.com".to_owned()];
+    let shared = share(&stack, &to, 0).await.unwrap();
+    assert_eq!(shared.warnings.len(), 4, "{:?}", shared.warnings);
+}

@@ -1,0 +1,414 @@
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use domain::service_case::CaseState;
+use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Error;
+use crate::item::{Item, Reader, json, number, text, time};
+
+/// How long a case stays after its end: as long as somebody may ask which task it belonged to.
+const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// How long one stays of which nobody knows the end.
+const KEPT_WITHOUT_END: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+const CASE: &str = "case";
+const POLL: &str = "poll";
+/// What open cases have in their index, and closed ones do not.
+const OPEN: &str = "open";
+
+/// The table's rows of service cases, and of who looks for them when.
+#[derive(Debug, Clone)]
+pub struct ServiceCases {
+    client: Client,
+    table: String,
+}
+
+/// A service case with what is known about our looking at it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredCase {
+    /// The case as it was seen last.
+    pub case: ServiceCase,
+    /// How often its customer has come online.
+    pub online_count: u32,
+    /// When it was last asked for by itself because no list had it.
+    pub asked_at: Option<Timestamp>,
+    /// Which writing of the row this is; 0 for a case that is not stored yet.
+    pub version: u64,
+}
+
+/// When an account's open cases were listed, and will be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PollState {
+    /// When the list was last had wholly.
+    pub polled_at: Option<Timestamp>,
+    /// Why it was not, since.
+    pub problem: Option<String>,
+    /// How often in a row.
+    pub failures: u32,
+    /// Not before.
+    pub next_poll_at: Option<Timestamp>,
+    /// Until when somebody is at it.
+    pub lease_until: Option<Timestamp>,
+}
+
+/// What came of wanting to list an account's open cases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PollClaim {
+    /// The caller does it.
+    Claimed(PollState),
+    /// It is not due, or somebody else is at it.
+    NotDue(PollState),
+}
+
+impl StoredCase {
+    /// A case that is not stored yet.
+    pub fn new(case: ServiceCase) -> Self {
+        Self {
+            case,
+            online_count: 0,
+            asked_at: None,
+            version: 0,
+        }
+    }
+}
+
+impl ServiceCases {
+    /// The table of this name.
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// One case, as it is now (a consistent read).
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn get(&self, code: &CaseCode) -> Result<Option<StoredCase>, Error> {
+        const OPERATION: &str = "reading a service case";
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(case_key(code)))
+            .key("sk", text(CASE))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(Error::unavailable(OPERATION))?;
+        let item = answer.item;
+        item.map(|item| read(OPERATION, &item)).transpose()
+    }
+
+    /// The cases that are open as far as we know, newest first; a moment after they were stored.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn open(&self) -> Result<Vec<StoredCase>, Error> {
+        self.by_index("listing open service cases", "open_cases", "open", OPEN)
+            .await
+    }
+
+    /// The cases of a ServiceNow task, newest first, closed ones too; a moment after they were stored.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn of_task(&self, task: &TaskReference) -> Result<Vec<StoredCase>, Error> {
+        const OPERATION: &str = "listing the service cases of a task";
+        let mut found: Vec<StoredCase> = Vec::new();
+        let keys = [
+            ("by_task_sys_id", "task_sys_id", sys_id(task)),
+            ("by_task_number", "task_number", task_number(task)),
+        ];
+        for (index, attribute, value) in keys {
+            let Some(value) = value else { continue };
+            for stored in self.by_index(OPERATION, index, attribute, &value).await? {
+                // One number may be that of two instances' records.
+                let fits = stored.case.task.as_ref().is_some_and(|of| fits(of, task));
+                if fits
+                    && !found
+                        .iter()
+                        .any(|known| known.case.code == stored.case.code)
+                {
+                    found.push(stored);
+                }
+            }
+        }
+        found.sort_by_key(|stored| std::cmp::Reverse(stored.case.created_at));
+        Ok(found)
+    }
+
+    async fn by_index(
+        &self,
+        operation: &'static str,
+        index: &str,
+        attribute: &str,
+        value: &str,
+    ) -> Result<Vec<StoredCase>, Error> {
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression("#attribute = :value")
+            // Connections of the task lie in the same index.
+            .filter_expression("sk = :case")
+            .expression_attribute_names("#attribute", attribute)
+            .expression_attribute_values(":value", text(value))
+            .expression_attribute_values(":case", text(CASE))
+            .scan_index_forward(false)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .map_err(Error::unavailable(operation))?;
+        items.iter().map(|item| read(operation, item)).collect()
+    }
+
+    /// Stores a case in place of the version that `stored` came from; tells whether it still was that.
+    ///
+    /// # Errors
+    /// Retry: read it again first.
+    pub async fn put(&self, stored: &StoredCase, now: Timestamp) -> Result<bool, Error> {
+        const OPERATION: &str = "storing a service case";
+        let case = &stored.case;
+        let version = i64::try_from(stored.version).unwrap_or(i64::MAX);
+        let mut put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", text(case_key(&case.code)))
+            .item("sk", text(CASE))
+            .item("document", json(OPERATION, "document", case)?)
+            .item("version", number(version.saturating_add(1)))
+            .item("online_count", number(i64::from(stored.online_count)))
+            .item("created_at", time(case.created_at.unwrap_or(now)))
+            .item("expires_at", number(expires_at(case, now)));
+        if case.state == CaseState::Open {
+            put = put.item("open", text(OPEN));
+        }
+        if let Some(asked_at) = stored.asked_at {
+            put = put.item("asked_at", time(asked_at));
+        }
+        let task = case.task.as_ref();
+        if let Some(number) = task.and_then(task_number) {
+            put = put.item("task_number", text(number));
+        }
+        if let Some(id) = task.and_then(sys_id) {
+            put = put.item("task_sys_id", text(id));
+        }
+        put = if stored.version == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("#version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", number(version))
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
+            },
+        }
+    }
+
+    /// How things stand with listing an account's open cases.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn poll_state(&self, account: &AccountName) -> Result<Option<PollState>, Error> {
+        const OPERATION: &str = "reading when service cases were listed";
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(POLL))
+            .key("sk", text(account.as_str()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(Error::unavailable(OPERATION))?;
+        let item = answer.item;
+        item.map(|item| read_poll(OPERATION, &item)).transpose()
+    }
+
+    /// Takes the right to list an account's open cases until `lease_until`, if that is due and nobody has it. `owner` must
+    /// be unique to this listing.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn begin_poll(
+        &self,
+        account: &AccountName,
+        owner: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<PollClaim, Error> {
+        const OPERATION: &str = "taking the right to list service cases";
+        let taken = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(POLL))
+            .key("sk", text(account.as_str()))
+            .update_expression("SET lease_owner = :owner, lease_until = :until")
+            .condition_expression(
+                "(attribute_not_exists(next_poll_at) OR next_poll_at <= :now) \
+                 AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
+            )
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":until", time(lease_until))
+            .expression_attribute_values(":now", time(now))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match taken {
+            Ok(answer) => {
+                let before = answer.attributes.unwrap_or_default();
+                Ok(PollClaim::Claimed(read_poll(OPERATION, &before)?))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    let item = refused.item().cloned().unwrap_or_default();
+                    Ok(PollClaim::NotDue(read_poll(OPERATION, &item)?))
+                }
+                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
+            },
+        }
+    }
+
+    /// Stores how a listing ended, and gives the right back; tells whether the caller still had it.
+    ///
+    /// # Errors
+    /// Retry, or leave it: the right ends by itself.
+    pub async fn end_poll(
+        &self,
+        account: &AccountName,
+        owner: &str,
+        end: &PollState,
+    ) -> Result<bool, Error> {
+        const OPERATION: &str = "storing how listing service cases ended";
+        let mut sets = vec!["failures = :failures"];
+        let mut removes = vec!["lease_owner", "lease_until"];
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(POLL))
+            .key("sk", text(account.as_str()))
+            .condition_expression("lease_owner = :owner")
+            .expression_attribute_values(":owner", text(owner))
+            .expression_attribute_values(":failures", number(i64::from(end.failures)));
+        match end.polled_at {
+            Some(at) => {
+                sets.push("polled_at = :polled_at");
+                update = update.expression_attribute_values(":polled_at", time(at));
+            }
+            None => removes.push("polled_at"),
+        }
+        match end.next_poll_at {
+            Some(at) => {
+                sets.push("next_poll_at = :next_poll_at");
+                update = update.expression_attribute_values(":next_poll_at", time(at));
+            }
+            None => removes.push("next_poll_at"),
+        }
+        match &end.problem {
+            Some(problem) => {
+                sets.push("problem = :problem");
+                update = update.expression_attribute_values(":problem", text(problem));
+            }
+            None => removes.push("problem"),
+        }
+        let expression = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
+        match update.update_expression(expression).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
+            },
+        }
+    }
+}
+
+fn case_key(code: &CaseCode) -> String {
+    format!("case#{}", code.key())
+}
+
+fn task_number(task: &TaskReference) -> Option<String> {
+    task.number
+        .as_ref()
+        .map(|number| number.to_ascii_uppercase())
+}
+
+fn sys_id(task: &TaskReference) -> Option<String> {
+    task.sys_id.as_ref().map(|id| id.to_ascii_lowercase())
+}
+
+/// Whether both may be the same record: what either does not know is no difference.
+fn fits(one: &TaskReference, other: &TaskReference) -> bool {
+    let same = |one: &Option<String>, other: &Option<String>| match (one, other) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        (None, _) | (_, None) => true,
+    };
+    same(&one.instance, &other.instance)
+        && same(&one.sys_id, &other.sys_id)
+        && same(&one.number, &other.number)
+}
+
+fn expires_at(case: &ServiceCase, now: Timestamp) -> i64 {
+    let kept = match case.state {
+        CaseState::Open => case.valid_until.map(|end| (end.max(now), KEPT)),
+        CaseState::Closed => Some((now, KEPT)),
+    };
+    let (from, kept) = kept.unwrap_or((now, KEPT_WITHOUT_END));
+    from.as_second().saturating_add(kept.as_secs())
+}
+
+fn read(operation: &'static str, item: &Item) -> Result<StoredCase, Error> {
+    let reader = Reader { operation, item };
+    Ok(StoredCase {
+        case: reader.required_json("document")?,
+        online_count: reader.number("online_count")?.unwrap_or_default(),
+        asked_at: reader.time("asked_at")?,
+        version: reader.number("version")?.unwrap_or_default(),
+    })
+}
+
+fn read_poll(operation: &'static str, item: &Item) -> Result<PollState, Error> {
+    let reader = Reader { operation, item };
+    Ok(PollState {
+        polled_at: reader.time("polled_at")?,
+        problem: reader.text("problem")?.map(str::to_owned),
+        failures: reader.number("failures")?.unwrap_or_default(),
+        next_poll_at: reader.time("next_poll_at")?,
+        lease_until: reader.time("lease_until")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_stays_as_long_as_somebody_may_ask_for_it() {
+        let now = Timestamp::from_second(1_795_262_400).unwrap();
+        let code = CaseCode::parse("s119-457-589").unwrap();
+        let mut case: ServiceCase = serde_json::from_value(serde_json::json!({
+            "code": code, "account": "tv", "state": "open"
+        }))
+        .unwrap();
+        let days = |case: &ServiceCase| (expires_at(case, now) - now.as_second()) / 86_400;
+        assert_eq!(days(&case), 400);
+        case.valid_until = Some(now + SignedDuration::from_hours(48));
+        assert_eq!(days(&case), 92);
+        case.valid_until = Some(now - SignedDuration::from_hours(480));
+        assert_eq!(days(&case), 90, "one that is listed stays");
+        case.state = CaseState::Closed;
+        assert_eq!(days(&case), 90);
+    }
+}
