@@ -5,7 +5,7 @@ PYTHON ?= python3
 TARGET := x86_64-unknown-linux-gnu
 CARGO_TARGET := --target $(TARGET)
 
-.PHONY: help run test lint unit end-to-end template schemas deny bench-evaluate clean
+.PHONY: help run test lint unit end-to-end template schemas deny bench bench-evaluate clean
 
 help:
 	@echo 'make run    the whole bundle on this machine, with a demonstration; Ctrl-C ends it'
@@ -13,6 +13,7 @@ help:
 	@echo 'make lint | unit | template | end-to-end   the parts of make test'
 	@echo 'make schemas   the JSON Schemas of definitions, made anew from the types'
 	@echo 'make deny   licences, duplicates and sources of dependencies (needs cargo-deny)'
+	@echo 'make bench   what every function and an event on its whole way need and cost: docs/benchmarks'
 	@echo 'make bench-evaluate   what an event costs with 10 and with 10,000 workflows, as Markdown'
 
 run:
@@ -42,9 +43,38 @@ schemas:
 deny:
 	cargo deny check bans licenses sources
 
+# Release builds, one process a function, beside an empty function and the same task in Python and in Node. Node is left out
+# where there is none, Node-RED unless asked for: make bench NODE_RED=1. What is installed for it goes to .local/bench/.
+BENCH := .local/bench
+BENCH_FUNCTIONS := api connect evaluate ingest qualtrics-responses schedules servicenow-tasks teamviewer-tasks zendesk-tasks
+BENCH_TARGET := $(or $(CARGO_TARGET_DIR),target)
+BENCH_BINARIES := $(BENCH_TARGET)/$(TARGET)/release
+
+bench: $(BENCH)/python/installed $(if $(shell command -v npm),$(BENCH)/node/dist/function.cjs) $(if $(NODE_RED),$(BENCH)/node-red/installed)
+	cargo build --release --quiet $(CARGO_TARGET) $(addprefix -p ,$(BENCH_FUNCTIONS))
+	cargo build --release --quiet $(CARGO_TARGET) --manifest-path benches/empty/Cargo.toml --target-dir $(BENCH_TARGET)/empty
+	cargo build --release --quiet $(CARGO_TARGET) -p benchmark --features engine --bin bench
+	$(BENCH_BINARIES)/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_TARGET)/empty/$(TARGET)/release/empty \
+		--python $(PYTHON) --python-installed $(BENCH)/python --node-installed $(BENCH)/node \
+		$(if $(NODE_RED),--node-red-installed $(BENCH)/node-red) $(BENCH_ARGUMENTS)
+
+$(BENCH)/python/installed: benches/python/requirements.txt
+	rm -rf $(@D)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target $(@D) -r $<
+	touch $@
+
+$(BENCH)/node/dist/function.cjs: $(wildcard benches/node/*)
+	rm -rf $(BENCH)/node && mkdir -p $(BENCH)/node && cp $^ $(BENCH)/node
+	cd $(BENCH)/node && npm ci --silent --no-audit --no-fund && npm run --silent build
+
+$(BENCH)/node-red/installed: benches/node-red/package.json benches/node-red/package-lock.json
+	rm -rf $(@D) && mkdir -p $(@D) && cp $^ $(@D)
+	cd $(@D) && npm ci --silent --no-audit --no-fund
+	touch $@
+
 # Its tables' engine is compiled for it alone, so it is no part of `make test`.
 bench-evaluate:
-	cargo run --release --quiet -p benchmark --features engine $(CARGO_TARGET)
+	cargo run --release --quiet -p benchmark --features engine --bin bench-evaluate $(CARGO_TARGET)
 
 clean:
 	rm -rf .local .aws-sam target

@@ -228,7 +228,7 @@ class Bundle:
                 "MINISTACK_HOST": "127.0.0.1",
                 "S3_DATA_DIR": str(self.servers.folder / "s3"),
                 "TMPDIR": str(self.servers.folder),
-                "SERVICES": "apigateway,cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,scheduler,secretsmanager,sqs,sts",
+                "SERVICES": "apigateway,cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,scheduler,secretsmanager,ses,sqs,sts",
                 # Roles are enforced: a function that does more than its role allows fails here, too.
                 "AUTH": "true",
                 "LOG_LEVEL": "INFO",
@@ -249,6 +249,9 @@ class Bundle:
                 "ServiceNowUrl": self.sandbox_url + "/servicenow/{instance}",
                 "ZendeskUrl": self.sandbox_url + "/zendesk/{subdomain}",
                 "QualtricsUrl": self.sandbox_url + "/qualtrics/{datacenter}",
+                "TeamViewerUrl": self.sandbox_url + "/teamviewer/{company}",
+                "TeamViewerLoginUrl": self.sandbox_url + "/teamviewer/{company}",
+                "MailFrom": "support@example.com",
                 "PublicUrl": self.api_url,
                 # So that what comes after a crash is seen in seconds.
                 "FunctionTimeout": "12",
@@ -287,6 +290,14 @@ class Bundle:
         self.sandbox(
             "zendesk/acme", {"api_tokens": [{"email": "agent@example.com", "token": "sandbox-token"}]}
         )
+        self.sandbox(
+            "teamviewer/acme",
+            {
+                "users": [{"id": "u1001", "name": "Sam Supporter", "email": "sam@example.com"}],
+                "groups": [{"id": "g7", "name": "Service Desk"}],
+                "script_tokens": [{"token": "sandbox-script-token"}],
+            },
+        )
 
     def sandbox(self, path, body):
         request = urllib.request.Request(
@@ -308,6 +319,12 @@ class Bundle:
                 *"accounts put zendesk-support --vendor zendesk --instance acme --api-token agent@example.com".split(),
                 stdin="sandbox-token\n",
             )
+            self.closedloop(
+                *"accounts put teamviewer-company --vendor teamviewer --instance acme --bearer".split(),
+                stdin="sandbox-script-token\n",
+            )
+            self.closedloop("teamviewer", "settings", "apply", ROOT / "teamviewer" / "settings.yaml")
+            self.closedloop("mail-templates", "apply", ROOT / "teamviewer" / "TV_ShareSession.yaml")
             self.closedloop("endpoints", "apply", ROOT / "endpoints")
             self.closedloop("endpoints", "put-secret", "survey", stdin="demo-secret-not-for-production\n")
             self.closedloop("workflows", "apply", ROOT / "workflows")
@@ -334,6 +351,8 @@ Up after {time.monotonic() - STARTED:.0f} s. It stays up until you press Ctrl-C.
     closedloop accounts verify zendesk-support
     closedloop tokens create me --role admin     # for the management API: $CLOSEDLOOP_API_URL/v1/openapi.json
     closedloop events send events/review.json --endpoint demo-reviews --follow
+    closedloop cases create INC0010001 && closedloop cases list
+    closedloop connections status
     curl -s "$SANDBOX_URL/_sandbox/zendesk/acme/records?table=tickets"
     curl -s "$SANDBOX_URL/_sandbox/servicenow/dev12345/records?table=incident"
 

@@ -1,11 +1,15 @@
 //! The commands, one module for each group.
 
 mod accounts;
+mod cases;
+mod connections;
 mod dry_run;
 mod endpoints;
 mod events;
+mod mail_templates;
 mod runs;
 mod schema;
+mod teamviewer;
 mod tokens;
 mod workflows;
 
@@ -41,6 +45,18 @@ pub(crate) enum Command {
     /// Send events, and see what was decided about them
     #[command(subcommand)]
     Events(events::Command),
+    /// See the history of remote-support connections
+    #[command(subcommand)]
+    Connections(connections::Command),
+    /// Work with service cases: codes by which customers let supporters in
+    #[command(subcommand)]
+    Cases(cases::Command),
+    /// Apply and show the texts with which session codes are shared
+    #[command(subcommand)]
+    MailTemplates(mail_templates::Command),
+    /// See and set what counts for TeamViewer, and sign in there
+    #[command(subcommand)]
+    Teamviewer(teamviewer::Command),
     /// Give and take the tokens with which the management API is called
     #[command(subcommand)]
     Tokens(tokens::Command),
@@ -64,6 +80,10 @@ impl Command {
             Self::Accounts(command) => command.run(target, output).await,
             Self::Runs(command) => command.run(target, output).await,
             Self::Events(command) => command.run(target, output).await,
+            Self::Connections(command) => command.run(target, output).await,
+            Self::Cases(command) => command.run(target, output).await,
+            Self::MailTemplates(command) => command.run(target, output).await,
+            Self::Teamviewer(command) => command.run(target, output).await,
             Self::Tokens(command) => command.run(target, output).await,
             Self::Schema { kind } => schema::print(*kind, output),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use accounts::{Accounts, Vendors};
-use management::{Management, Names, ScheduleNames, TaskFunctionNames};
+use management::{Management, Names, ScheduleNames, TaskFunctionNames, TeamViewerNames};
 use startup::AwsConfig;
 
 use crate::error::Error;
@@ -59,6 +59,27 @@ impl Outputs {
             task_functions: TaskFunctionNames {
                 servicenow: text("ServiceNowTasksFunction")?,
                 zendesk: text("ZendeskTasksFunction")?,
+                teamviewer: text("TeamViewerTasksFunction")?,
+            },
+            teamviewer: TeamViewerNames {
+                connections_table: text("ConnectionsTable")?,
+                teamviewer_table: text("TeamViewerTable")?,
+                queue_url: text("TeamViewerQueueUrl")?,
+                mail: mail::Config::from_vars(|name| {
+                    let output = match name {
+                        "MAIL_FROM" => "MailFrom",
+                        "MAIL_CONFIGURATION_SET" => "MailConfigurationSet",
+                        _ => return None,
+                    };
+                    self.optional(output).map(str::to_owned)
+                })?,
+                every_hours: self
+                    .required("ConnectionsEveryHours")?
+                    .parse()
+                    .map_err(|_| Error::NoOutput {
+                        stack: self.stack.clone(),
+                        output: "ConnectionsEveryHours",
+                    })?,
             },
         })
     }
@@ -135,12 +156,15 @@ impl Deployed {
                 "SERVICENOW_URL" => "ServiceNowUrl",
                 "ZENDESK_URL" => "ZendeskUrl",
                 "QUALTRICS_URL" => "QualtricsUrl",
+                "TEAMVIEWER_URL" => "TeamViewerUrl",
+                "TEAMVIEWER_LOGIN_URL" => "TeamViewerLoginUrl",
                 _ => return None,
             };
             self.outputs.optional(output).map(str::to_owned)
         })?;
-        let accounts = Accounts::new(&self.aws, config, vendors, process()?);
-        Ok(Management::new(&self.aws, names, accounts))
+        let process = process()?;
+        let accounts = Accounts::new(&self.aws, config, vendors, process.clone());
+        Ok(Management::new(&self.aws, names, accounts, process))
     }
 
     /// The tokens of the management API.
@@ -212,16 +236,23 @@ mod tests {
                 "ScheduleDeadLettersArn",
                 "ServiceNowTasksFunction",
                 "ZendeskTasksFunction",
+                "TeamViewerTasksFunction",
+                "ConnectionsTable",
+                "TeamViewerTable",
+                "TeamViewerQueueUrl",
             ]
             .map(|output| (output.to_owned(), output.to_lowercase()))
             .into();
             values.insert("RunRetentionDays".to_owned(), "90".to_owned());
+            values.insert("ConnectionsEveryHours".to_owned(), "6".to_owned());
+            values.insert("MailFrom".to_owned(), String::new());
             values.extend(public_url.map(|url| ("PublicUrl".to_owned(), url.to_owned())));
             let stack = "demo".to_owned();
             Outputs { stack, values }.names().unwrap()
         };
         assert_eq!(names(None).public_url, "apiurl");
         assert_eq!(names(None).event_bus, "eventbusname");
+        assert_eq!(names(None).teamviewer.mail, mail::Config::default());
         let public = names(Some("https://loop.example.com"));
         assert_eq!(public.public_url, "https://loop.example.com");
     }

@@ -83,6 +83,10 @@ pub(crate) enum Error {
     NoAgent,
     #[error("--scope goes with --client-credentials only")]
     NoScope,
+    #[error(
+        "with AWS credentials nobody is anybody in particular: sign in with a token of your own, by --api and CLOSEDLOOP_TOKEN"
+    )]
+    NobodyToSignIn,
     #[error("the secret does not fit the endpoint's verification")]
     UnfitSecret(#[source] webhook_signature::SigningError),
     #[error("no random bytes could be had: {0}")]

@@ -41,6 +41,25 @@ impl<'a> Output<'a> {
             .map_err(Error::Output)
     }
 
+    /// Writes a text as it is, but for what would move a cursor: other programs read it.
+    pub(crate) fn raw(&mut self, text: &str) -> Result<(), Error> {
+        let is_harmless = |c: &char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+        let text: String = text
+            .chars()
+            .map(|c| {
+                if is_harmless(&c) {
+                    c
+                } else {
+                    char::REPLACEMENT_CHARACTER
+                }
+            })
+            .collect();
+        self.writer
+            .write_all(text.as_bytes())
+            .and_then(|()| self.writer.flush())
+            .map_err(Error::Output)
+    }
+
     /// Writes what happens meanwhile, which is not part of the JSON result.
     pub(crate) fn progress(&mut self, text: impl fmt::Display) -> Result<(), Error> {
         if self.json { Ok(()) } else { self.text(text) }
@@ -92,6 +111,14 @@ mod tests {
         assert_eq!(
             written(|output| output.text("a\u{1b}[2Jb\r\n\tc")),
             "a\u{fffd}[2Jb\u{fffd}\n\tc\n"
+        );
+    }
+
+    #[test]
+    fn raw_text_keeps_its_lines_and_moves_no_cursor() {
+        assert_eq!(
+            written(|output| output.raw("a,\"b\nc\"\r\n\u{1b}[2J")),
+            "a,\"b\nc\"\r\n\u{fffd}[2J"
         );
     }
 

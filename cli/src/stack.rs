@@ -1,6 +1,8 @@
 //! The stack to work with, by either of two ways: AWS credentials, or a token for its management API. The
 //! commands do not know which; both ways have the same requests and answers.
 
+mod teamviewer;
+
 use access::{CreatedToken, NewToken, Token, TokenId};
 use domain::{
     Account, AccountName, Endpoint, EndpointName, EventKey, Run, RunId, TaskName, Workflow,

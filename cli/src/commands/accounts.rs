@@ -101,6 +101,7 @@ pub(crate) enum VendorName {
     Servicenow,
     Zendesk,
     Qualtrics,
+    Teamviewer,
 }
 
 impl From<VendorName> for Vendor {
@@ -109,6 +110,7 @@ impl From<VendorName> for Vendor {
             VendorName::Servicenow => Self::ServiceNow,
             VendorName::Zendesk => Self::Zendesk,
             VendorName::Qualtrics => Self::Qualtrics,
+            VendorName::Teamviewer => Self::TeamViewer,
         }
     }
 }
@@ -123,7 +125,7 @@ pub(crate) struct Proof {
     /// An API token; Zendesk's is used as the agent with this e-mail address, Qualtrics' needs none
     #[arg(long, value_name = "EMAIL", num_args = 0..=1, default_missing_value = "")]
     api_token: Option<String>,
-    /// An OAuth access token
+    /// An OAuth access token, or TeamViewer's script token
     #[arg(long)]
     bearer: bool,
     /// The secret of this OAuth client, which gets access tokens for itself
@@ -161,7 +163,7 @@ impl Proof {
                 email: Some(email.to_owned()).filter(|email| !email.is_empty()),
                 token: secret,
             }),
-            (Some(_), Vendor::ServiceNow) => Err(Error::NoApiToken { vendor }),
+            (Some(_), Vendor::ServiceNow | Vendor::TeamViewer) => Err(Error::NoApiToken { vendor }),
             (None, _) => Ok(NewCredential::Bearer { token: secret }),
         }
     }

@@ -13,6 +13,10 @@ pub(crate) enum Kind {
     Workflow,
     /// Of endpoint definitions
     Endpoint,
+    /// Of mail templates
+    MailTemplate,
+    /// Of what is set for TeamViewer
+    TeamviewerSettings,
 }
 
 pub(crate) fn print(kind: Kind, output: &mut Output<'_>) -> Result<Ending, Error> {
@@ -24,6 +28,8 @@ fn schema(kind: Kind) -> Schema {
     match kind {
         Kind::Workflow => definition::workflow_schema(),
         Kind::Endpoint => definition::endpoint_schema(),
+        Kind::MailTemplate => definition::mail_template_schema(),
+        Kind::TeamviewerSettings => definition::teamviewer_settings_schema(),
     }
 }
 
@@ -41,7 +47,12 @@ mod tests {
 
     #[test]
     fn committed_schemas_are_those_that_are_printed() {
-        for (kind, name) in [(Kind::Workflow, "workflow"), (Kind::Endpoint, "endpoint")] {
+        for (kind, name) in [
+            (Kind::Workflow, "workflow"),
+            (Kind::Endpoint, "endpoint"),
+            (Kind::MailTemplate, "mail-template"),
+            (Kind::TeamviewerSettings, "teamviewer-settings"),
+        ] {
             let mut printed = Vec::new();
             print(kind, &mut Output::new(&mut printed, false)).unwrap();
             let path = repository(&format!("schemas/{name}.schema.json"));
@@ -76,6 +87,8 @@ mod tests {
         let problems = |kind: Kind, document: &Value| match kind {
             Kind::Workflow => definition::workflow(document).err(),
             Kind::Endpoint => definition::endpoint(document).err(),
+            Kind::MailTemplate => definition::mail_template(document).err(),
+            Kind::TeamviewerSettings => definition::teamviewer_settings(document).err(),
         };
         for (kind, folder) in [(Kind::Workflow, "workflows"), (Kind::Endpoint, "endpoints")] {
             let validator = validator(kind);

@@ -52,6 +52,11 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::JsonEvent(event) => format!("json_event {}", event.endpoint),
         Trigger::ServiceNowEvent(event) => of("servicenow_event", event.table.as_ref()),
         Trigger::ZendeskEvent(event) => of("zendesk_event", Some(&event.event)),
+        Trigger::TeamViewerEvent(event) => {
+            let on = event.on.iter().map(|on| serde_json::json!(on));
+            let on: Vec<String> = on.filter_map(|on| Some(on.as_str()?.to_owned())).collect();
+            format!("teamviewer_event {}", on.join(","))
+        }
         Trigger::RunFailed(run) => of("run_failed", run.workflow.as_ref()),
         Trigger::Schedule(schedule) => {
             let cron = schedule.cron.as_ref().map(ToString::to_string);

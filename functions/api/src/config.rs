@@ -61,7 +61,9 @@ mod tests {
             match found {
                 Some((_, value)) => Some((*value).to_owned()),
                 None if name == missing || name.starts_with("OIDC") => None,
+                None if name.starts_with("MAIL") => None,
                 None if name == "RUN_RETENTION_DAYS" => Some("90".to_owned()),
+                None if name == "CONNECTIONS_EVERY_HOURS" => Some("6".to_owned()),
                 None => Some("https://example.com".to_owned()),
             }
         })

@@ -22,7 +22,7 @@ use access::{Authenticator, Caller, Oidc};
 use accounts::Accounts;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use management::Management;
@@ -32,7 +32,7 @@ use startup::AwsConfig;
 use crate::config::Config;
 use crate::problem::{Problem, ProblemBody};
 use crate::request::Request;
-use crate::route::{Input, Moment, Reply, Rule};
+use crate::route::{Input, Moment, Reply, ResponseHeader, Rule};
 use crate::router::{Router, RouterError};
 
 /// Names the request in the answer's headers, as in the log.
@@ -59,7 +59,7 @@ pub struct Deps {
 }
 
 impl Deps {
-    /// Clients for what is configured. Nothing is called yet.
+    /// Clients for what is configured. Nothing is called yet. `process` must be unique to this process.
     ///
     /// # Errors
     /// When the list of routes has a mistake.
@@ -68,13 +68,14 @@ impl Deps {
         config: Config,
         accounts: Accounts,
         http: vendor_http::Client,
+        process: String,
     ) -> Result<Self, RouterError> {
         let tokens = store::Tokens::new(store::Client::new(aws), config.tokens_table);
         let oidc = config.oidc.map(|oidc| Oidc::new(oidc, http));
         let router = Router::new(routes::all())?;
         Ok(Self {
             authenticator: Authenticator::new(access::Tokens::new(tokens), oidc),
-            management: Management::new(aws, config.names, accounts),
+            management: Management::new(aws, config.names, accounts, process),
             document: openapi::document(router.routes()),
             router,
         })
@@ -161,22 +162,25 @@ async fn answer(
 
 struct Written {
     status: u16,
-    body: Option<String>,
-    etag: Option<String>,
+    /// What it calls itself, and what it is.
+    body: Option<(&'static str, String)>,
+    headers: Vec<(&'static ResponseHeader, String)>,
 }
 
 fn written(reply: Reply) -> Result<Written, Problem> {
-    let body = reply.body.map(|body| body.to_string());
+    let body = reply
+        .body
+        .map(|content| (content.media_type(), content.into_text()));
     if body
         .as_ref()
-        .is_some_and(|body| body.len() > LARGEST_ANSWER)
+        .is_some_and(|(_, text)| text.len() > LARGEST_ANSWER)
     {
         return Err(Problem::answer_too_large());
     }
     Ok(Written {
         status: reply.status,
         body,
-        etag: reply.etag,
+        headers: reply.headers,
     })
 }
 
@@ -213,13 +217,16 @@ fn log(id: &str, seen: &Seen, result: &Result<Written, Problem>, took: Duration)
 
 fn success(id: &str, written: Written) -> ApiGatewayV2httpResponse {
     let mut response = response(id, written.status);
-    if let Some(body) = written.body {
-        let json = HeaderValue::from_static("application/json");
-        response.headers.insert(CONTENT_TYPE, json);
-        response.body = Some(Body::Text(body));
+    if let Some((media_type, text)) = written.body {
+        let media_type = HeaderValue::from_static(media_type);
+        response.headers.insert(CONTENT_TYPE, media_type);
+        response.body = Some(Body::Text(text));
     }
-    if let Some(etag) = written.etag.and_then(|etag| etag.parse().ok()) {
-        response.headers.insert(ETAG, etag);
+    for (header, value) in written.headers {
+        if let Ok(value) = value.parse() {
+            let name = HeaderName::from_static(header.key);
+            response.headers.insert(name, value);
+        }
     }
     response
 }

@@ -17,8 +17,10 @@ async fn main() -> Result<(), Error> {
     let vendors = Vendors::from_vars(http.clone(), startup::variable)?;
     let aws = startup::aws_config().await;
     let names = accounts::Config::from_vars(startup::variable)?;
-    let accounts = Accounts::new(&aws, names, vendors, startup::process_name()?);
-    let deps = Arc::new(Deps::new(&aws, config, accounts.clone(), http)?);
+    let process = startup::process_name()?;
+    let accounts = Accounts::new(&aws, names, vendors, process.clone());
+    let deps = Deps::new(&aws, config, accounts.clone(), http, process)?;
+    let deps = Arc::new(deps);
     let (deps, accounts) = (&deps, &accounts);
     lambda_runtime::run(service_fn(
         async |event: LambdaEvent<ApiGatewayV2httpRequest>| {

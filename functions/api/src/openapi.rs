@@ -12,7 +12,8 @@ use crate::request::MAX_BODY;
 use crate::route::{Preconditions, Route, Rule};
 
 const DESCRIPTION: &str = "\
-Manages a closedloop stack: endpoints, accounts, workflows, runs, events, and the tokens of this API itself.
+Manages a closedloop stack: endpoints, accounts, workflows, runs, events, remote-support connections and service \
+cases, and the tokens of this API itself.
 
 Show a bearer token. It is one of this stack's own tokens, or one that the identity provider signed, where one \
 is configured. Each operation names the roles that may use it.
@@ -71,6 +72,11 @@ fn tags() -> Value {
         {"name": "workflows", "description": "What is done about events"},
         {"name": "runs", "description": "What was done"},
         {"name": "events", "description": "What came in, and what was decided about it"},
+        {"name": "connections", "description": "The history of remote-support connections"},
+        {"name": "tasks", "description": "What belongs to a ServiceNow task: connections and service cases"},
+        {"name": "cases", "description": "Service cases: codes by which customers let supporters in"},
+        {"name": "mail-templates", "description": "The texts with which session codes are shared"},
+        {"name": "teamviewer", "description": "What is set for TeamViewer, and who has signed in there"},
         {"name": "tokens", "description": "Bearer tokens of this API"},
         {"name": "me", "description": "Who asks"},
         {"name": "openapi.json", "description": "This document"},
@@ -213,14 +219,17 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
             "description": success(*status, &route.method),
             "headers": headers(),
         });
-        if route.shape.has_etag {
-            response["headers"]["ETag"] = json!({
-                "description": "The revision, for `If-Match`",
-                "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"},
+        for header in route.shape.headers {
+            response["headers"][header.name] = json!({
+                "description": header.description,
+                "schema": {"type": "string", "pattern": header.pattern},
             });
         }
         if let Some(schema) = (route.shape.answer)(generator) {
             response["content"] = json!({"application/json": {"schema": schema}});
+        }
+        if route.shape.has_csv {
+            response["content"]["text/csv"] = json!({"schema": {"type": "string"}});
         }
         responses.insert(status.to_string(), response);
     }
@@ -234,6 +243,7 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
 fn success(status: u16, method: &Method) -> &'static str {
     match (status, method) {
         (201, _) => "It is there now",
+        (202, _) => "It is going to be done",
         (204, _) => "It is gone",
         (_, &Method::GET) => "What was asked for",
         (_, _) => "What was done",

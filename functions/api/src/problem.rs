@@ -254,7 +254,12 @@ impl From<management::Error> for Problem {
         let cause = startup::chain(&error);
         match error.kind() {
             // What a vendor said helps whoever asked; what AWS said helps only those who read the log.
-            ErrorKind::Unavailable if matches!(error, management::Error::Account(_)) => {
+            ErrorKind::Unavailable
+                if matches!(
+                    error,
+                    management::Error::Account(_) | management::Error::Case(_)
+                ) =>
+            {
                 let mut problem = Self::unavailable(cause);
                 problem.details = Box::new(error.problem());
                 problem

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use access::{Caller, RANDOM_BYTES, Role};
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
+use management::Person;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
@@ -40,6 +41,19 @@ pub const ADMIN: Rule = Rule::Roles(&[Role::Admin]);
 /// Those who keep things going.
 pub const OPERATOR: Rule = Rule::Roles(&[Role::Admin, Role::Operator]);
 
+/// Those who work on service tasks.
+pub const ITIL: Rule = Rule::Roles(&[Role::Admin, Role::Itil]);
+
+/// Those who see the history of all remote sessions.
+pub const SESSION_HISTORY_USER: Rule = Rule::Roles(&[Role::Admin, Role::SessionHistoryUser]);
+
+/// Those who see the history of a task's remote sessions.
+pub const TASK_HISTORY: Rule = Rule::Roles(&[Role::Admin, Role::Itil, Role::SessionHistoryUser]);
+
+/// Those who see how the history of remote sessions is kept, though not always what is in it.
+pub const HISTORY_STATE: Rule =
+    Rule::Roles(&[Role::Admin, Role::Operator, Role::SessionHistoryUser]);
+
 /// What a handler gets.
 #[derive(Debug)]
 pub struct Call<P, Q, B> {
@@ -62,6 +76,19 @@ impl<P, Q, B> Call<P, Q, B> {
     pub fn caller_name(&self) -> String {
         let name = self.caller.as_ref().map(|caller| caller.name.clone());
         name.unwrap_or_default()
+    }
+
+    /// Whoever asks, as far as their own account at a vendor goes.
+    ///
+    /// # Errors
+    /// When the route needs no token, which is a mistake in the list of routes.
+    pub fn person(&self) -> Result<Person, Problem> {
+        let caller = self.caller.as_ref();
+        let caller = caller.ok_or_else(|| Problem::internal("a caller is missing".to_owned()))?;
+        Ok(Person {
+            key: caller.via.key().to_owned(),
+            name: caller.name.clone(),
+        })
     }
 
     /// A header's value, `None` when it is absent or not text.
@@ -191,17 +218,76 @@ pub struct Reply {
     /// The status.
     pub status: u16,
     /// The body.
-    pub body: Option<Value>,
-    /// The header `ETag`.
-    pub etag: Option<String>,
+    pub body: Option<Content>,
+    /// The headers that belong to it, each with its value.
+    pub headers: Vec<(&'static ResponseHeader, String)>,
 }
+
+/// What is in a body, and what it calls itself.
+#[derive(Debug)]
+pub enum Content {
+    /// `application/json`.
+    Json(Value),
+    /// `text/csv`.
+    Csv(String),
+}
+
+impl Content {
+    /// The header `Content-Type`.
+    pub fn media_type(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            // Source: RFC 4180, 3
+            Self::Csv(_) => "text/csv; charset=utf-8; header=present",
+        }
+    }
+
+    /// The bytes.
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Json(value) => value.to_string(),
+            Self::Csv(text) => text,
+        }
+    }
+}
+
+/// A header that an answer may have beside those of every answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ResponseHeader {
+    /// Its name, as people write it.
+    pub name: &'static str,
+    /// Its name, as HTTP libraries want it: in lower case.
+    pub key: &'static str,
+    /// What it says.
+    pub description: &'static str,
+    /// What it looks like.
+    pub pattern: &'static str,
+}
+
+/// The revision that an answer is about.
+pub static ETAG: ResponseHeader = ResponseHeader {
+    name: "ETag",
+    key: "etag",
+    description: "The revision, for `If-Match`",
+    pattern: "^\"[0-9]+\"$",
+};
+
+/// Where a listing goes on, for forms that have no place for it in their body.
+pub static NEXT_CURSOR: ResponseHeader = ResponseHeader {
+    name: "X-Next-Cursor",
+    key: "x-next-cursor",
+    description: "With CSV only: ask again with this `cursor` for what follows; absent when nothing does",
+    pattern: "^[0-9]{1,14}\\.[a-z0-9_-]{0,64}$",
+};
 
 /// What a handler answers. The type says which statuses there are.
 pub trait Answer: Sized {
     /// The statuses.
     const STATUSES: &'static [u16];
-    /// Whether the header `ETag` is set.
-    const HAS_ETAG: bool = false;
+    /// The headers that it may have.
+    const HEADERS: &'static [&'static ResponseHeader] = &[];
+    /// Whether it may be CSV instead of JSON.
+    const HAS_CSV: bool = false;
 
     /// Its schema; `None` when there is no body.
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema>;
@@ -230,6 +316,24 @@ pub struct Put<T> {
     pub value: T,
 }
 
+/// 202 with a body: what was asked for is going to be done.
+#[derive(Debug)]
+pub struct Accepted<T>(pub T);
+
+/// 200 with a body of JSON or, for whoever prefers it, of CSV.
+#[derive(Debug)]
+pub enum JsonOrCsv<T> {
+    /// JSON.
+    Json(T),
+    /// CSV, and where the listing goes on.
+    Csv {
+        /// The rows, with a row of names above them.
+        text: String,
+        /// The cursor of what follows.
+        next: Option<String>,
+    },
+}
+
 /// 204.
 #[derive(Debug)]
 pub struct Gone;
@@ -248,8 +352,8 @@ fn reply<T: Serialize>(status: u16, value: &T) -> Result<Reply, Problem> {
         .map_err(|error| Problem::internal(format!("an answer could not be written: {error}")))?;
     Ok(Reply {
         status,
-        body: Some(body),
-        etag: None,
+        body: Some(Content::Json(body)),
+        headers: Vec::new(),
     })
 }
 
@@ -289,6 +393,39 @@ impl<T: Serialize + JsonSchema> Answer for Put<T> {
     }
 }
 
+impl<T: Serialize + JsonSchema> Answer for Accepted<T> {
+    const STATUSES: &'static [u16] = &[202];
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        reply(202, &self.0)
+    }
+}
+
+impl<T: Serialize + JsonSchema> Answer for JsonOrCsv<T> {
+    const STATUSES: &'static [u16] = &[200];
+    const HEADERS: &'static [&'static ResponseHeader] = &[&NEXT_CURSOR];
+    const HAS_CSV: bool = true;
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        match self {
+            Self::Json(value) => reply(200, &value),
+            Self::Csv { text, next } => Ok(Reply {
+                status: 200,
+                body: Some(Content::Csv(text)),
+                headers: next.map(|next| (&NEXT_CURSOR, next)).into_iter().collect(),
+            }),
+        }
+    }
+}
+
 impl Answer for Gone {
     const STATUSES: &'static [u16] = &[204];
 
@@ -300,14 +437,14 @@ impl Answer for Gone {
         Ok(Reply {
             status: 204,
             body: None,
-            etag: None,
+            headers: Vec::new(),
         })
     }
 }
 
 impl<A: Answer> Answer for Revised<A> {
     const STATUSES: &'static [u16] = A::STATUSES;
-    const HAS_ETAG: bool = true;
+    const HEADERS: &'static [&'static ResponseHeader] = &[&ETAG];
 
     fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
         A::schema(generator)
@@ -315,7 +452,7 @@ impl<A: Answer> Answer for Revised<A> {
 
     fn reply(self) -> Result<Reply, Problem> {
         Ok(Reply {
-            etag: Some(management::etag(self.revision)),
+            headers: vec![(&ETAG, management::etag(self.revision))],
             ..self.answer.reply()?
         })
     }
@@ -382,7 +519,8 @@ pub(crate) struct Shape {
     pub(crate) body: fn(&mut SchemaGenerator) -> Option<Schema>,
     pub(crate) answer: fn(&mut SchemaGenerator) -> Option<Schema>,
     pub(crate) statuses: &'static [u16],
-    pub(crate) has_etag: bool,
+    pub(crate) headers: &'static [&'static ResponseHeader],
+    pub(crate) has_csv: bool,
 }
 
 impl std::fmt::Debug for Route {
@@ -425,7 +563,8 @@ impl Route {
                 body: B::schema,
                 answer: A::schema,
                 statuses: A::STATUSES,
-                has_etag: A::HAS_ETAG,
+                headers: A::HEADERS,
+                has_csv: A::HAS_CSV,
             },
             handler: Box::new(move |deps, input| {
                 Box::pin(async move { handler(deps, call(input)?).await?.reply() })

@@ -1,11 +1,15 @@
 //! What there is to ask for.
 
 mod accounts;
+mod cases;
+mod connections;
 mod dry_run;
 mod endpoints;
 mod events;
+mod mail_templates;
 mod me;
 mod runs;
+mod teamviewer;
 mod tokens;
 mod workflows;
 
@@ -21,6 +25,10 @@ pub fn all() -> Vec<Route> {
         dry_run::routes(),
         runs::routes(),
         events::routes(),
+        connections::routes(),
+        cases::routes(),
+        mail_templates::routes(),
+        teamviewer::routes(),
         tokens::routes(),
     ]
     .into_iter()
@@ -41,6 +49,9 @@ fn example_of_part(path: &str) -> Option<&'static str> {
         "workflows" => Some("review-follow-up"),
         "runs" => Some("run_00112233445566778899aabbccddeeff"),
         "events" => Some("ev_00112233445566778899aabbccddeeff"),
+        "tasks" => Some("INC0010001"),
+        "cases" => Some("s119-457-589"),
+        "mail-templates" => Some("TV_ShareSession"),
         "tokens" => Some("0123456789abcdef"),
         _ => None,
     }

@@ -51,6 +51,23 @@ pub struct History {
     /// When it is tried again after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
+    /// Whether the last of them was that too many calls were made. Requests wait then, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_limited: bool,
+    /// A window that reached further back than usual and was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// A window that the vendor does not take. For a day windows do not reach so far back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Refused {
+    /// The window's first moment.
+    pub from: Timestamp,
+    /// When it was refused.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 /// One pass through the pages of a window.
@@ -64,6 +81,9 @@ pub struct Walk {
     pub began_at: Timestamp,
     /// Whether it reaches back deeply.
     pub deep: bool,
+    /// Whether it reaches further back than it would by itself: the settings or somebody's request want that.
+    #[serde(default)]
+    pub is_extended: bool,
     /// The connection behind which it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
@@ -140,11 +160,10 @@ impl History {
     /// Whether there is something to do: a walk to begin or to go on with.
     pub fn is_due(&self, asked: Option<&Asked>, now: Timestamp, interval: SignedDuration) -> bool {
         let asked = asked.filter(|asked| !self.answers(asked));
-        // Whoever asks after a failure has perhaps mended its cause.
-        if asked.is_some_and(|asked| self.failed_at.is_none_or(|failed| asked.at > failed)) {
-            return true;
-        }
-        if self.next_attempt_at.is_some_and(|at| at > now) {
+        let waits = self.next_attempt_at.is_some_and(|at| at > now);
+        // Whoever asks after a failure has perhaps mended its cause. Only a limit nobody can mend.
+        let is_mended = asked.is_some_and(|asked| self.failed_at.is_none_or(|at| asked.at > at));
+        if waits && (self.is_limited || !is_mended) {
             return false;
         }
         self.walk.is_some() || asked.is_some() || self.next_due(interval).is_none_or(|at| at <= now)
@@ -155,10 +174,20 @@ impl History {
         self.watermark.map(|at| after(at, interval))
     }
 
-    /// Whether the last walk that was stored wholly has brought what was asked for.
+    /// Whether the last walk that was stored wholly has brought what was asked for, as far as it is to be had.
     pub fn answers(&self, asked: &Asked) -> bool {
-        let reaches = |since| self.last_from.is_some_and(|from| from <= since);
+        let reaches = |since| {
+            let brought = self.last_from.is_some_and(|from| from <= since);
+            brought || self.is_refused(since, asked.at)
+        };
         self.watermark.is_some_and(|began| began >= asked.at) && asked.since.is_none_or(reaches)
+    }
+
+    /// Whether a window from then on was refused not long before `now`. One that reaches further is, too.
+    fn is_refused(&self, from: Timestamp, now: Timestamp) -> bool {
+        self.refused
+            .as_ref()
+            .is_some_and(|refused| from <= refused.from && now < after(refused.at, DEEP_EVERY))
     }
 
     /// The walk to go on with, or a new one. A walk that has stored nothing yet is as good as none.
@@ -199,11 +228,13 @@ impl History {
             let reached = self.reached_back_to;
             reached.is_none_or(|reached| *wanted < reached)
         });
+        let usual = from;
         let since = asked.filter(|asked| !self.answers(asked));
         let since = since.and_then(|asked| asked.since);
         from = [backfill, since]
             .into_iter()
             .flatten()
+            .filter(|wanted| !self.is_refused(*wanted, now))
             .fold(from, Timestamp::min);
         Walk {
             // The vendor's times have whole seconds.
@@ -211,6 +242,7 @@ impl History {
             to: after(now, SKEW),
             began_at: now,
             deep,
+            is_extended: from < usual,
             offset: None,
             offset_is_open: false,
             pages: 0,
@@ -264,6 +296,7 @@ impl History {
             to: after(now, SKEW),
             began_at: now,
             deep: walk.deep,
+            is_extended: walk.is_extended,
             offset: None,
             offset_is_open: false,
             pages: 0,
@@ -284,12 +317,43 @@ impl History {
         limited: bool,
         now: Timestamp,
     ) {
-        self.failures = self.failures.saturating_add(1);
+        let planned = self.next_attempt_at.filter(|at| *at > now);
+        if planned.is_none() {
+            self.failures = self.failures.saturating_add(1);
+        }
         self.failed_at = Some(now);
         let delay = after_failure(self.failures, disposition, limited);
         let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
-        self.next_attempt_at = Some(after(now, delay));
+        let next = after(now, delay);
+        let is_asked_to_wait = limited
+            || matches!(
+                disposition,
+                Disposition::Retry { after: Some(_) } | Disposition::Reconcile { after: Some(_) }
+            );
+        // Whoever asked for an attempt before its time does not put the one of the schedule off, unless the vendor does.
+        self.next_attempt_at = Some(match planned {
+            Some(planned) if is_asked_to_wait => planned.max(next),
+            Some(planned) => planned,
+            None => next,
+        });
+        self.is_limited = limited;
         self.problem = Some(reason);
+    }
+
+    /// Notes that the vendor does not take the walk's window. One that reaches further back than usual and has stored
+    /// nothing is given up, and the next one does not reach so far: the usual windows go on.
+    pub fn refused(&mut self, reason: String, now: Timestamp) {
+        let is_first = |walk: &Walk| walk.pages == 0 && walk.is_extended;
+        let Some(walk) = self.walk.take_if(|walk| is_first(walk)) else {
+            self.failed(reason, Disposition::GiveUp, false, now);
+            return;
+        };
+        self.refused = Some(Refused {
+            from: walk.from,
+            at: now,
+            reason: reason.clone(),
+        });
+        self.failed(reason, Disposition::RETRY, false, now);
     }
 
     fn finished(&mut self, now: Timestamp) {
@@ -309,8 +373,24 @@ impl History {
         self.failures = 0;
         self.failed_at = None;
         self.next_attempt_at = None;
-        self.problem = walk.problem();
+        self.is_limited = false;
+        self.refused = self.refused.take().filter(|one| walk.from > one.from);
+        let refused = self.refused.as_ref().map(|refused| {
+            format!(
+                "a window from {} on was refused, which is tried again a day later: {}",
+                refused.from, refused.reason
+            )
+        });
+        let problems = [walk.problem(), refused];
+        let problems: Vec<String> = problems.into_iter().flatten().collect();
+        self.problem = (!problems.is_empty()).then(|| problems.join("; "));
     }
+}
+
+/// For what is left out of rows.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "this is how serde asks")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Walk {
@@ -540,6 +620,93 @@ mod tests {
         };
         assert!(history.is_due(Some(&asked(1)), soon, USUAL.interval));
         assert!(!history.is_due(Some(&asked(-1)), soon, USUAL.interval));
+    }
+
+    #[test]
+    fn limit_is_waited_out_by_requests_and_other_waits_are_not() {
+        let now = at("2026-11-21T06:00:00Z");
+        let minute = |minutes| now + SignedDuration::from_mins(minutes);
+        let asked = |minutes| Asked {
+            at: minute(minutes),
+            since: None,
+        };
+        for (limited, served) in [(true, false), (false, true)] {
+            let mut history = begun_at("2026-11-21T00:00:00Z");
+            history.walk(&USUAL, None, None, now);
+            history.failed("no".to_owned(), Disposition::RETRY, limited, now);
+            let due = history.is_due(Some(&asked(1)), minute(1), USUAL.interval);
+            assert_eq!(due, served, "{limited}");
+            assert!(history.is_due(Some(&asked(1)), minute(10), USUAL.interval));
+        }
+    }
+
+    #[test]
+    fn attempt_that_somebody_asked_for_does_not_put_the_next_one_off() {
+        let now = at("2026-11-21T06:00:00Z");
+        let minute = |minutes| now + SignedDuration::from_mins(minutes);
+        let mut history = begun_at("2026-11-21T00:00:00Z");
+        history.walk(&USUAL, None, None, now);
+        history.failed("no".to_owned(), Disposition::GiveUp, false, now);
+        let planned = history.next_attempt_at;
+        for minutes in 1..10 {
+            let reason = "still no".to_owned();
+            history.failed(reason, Disposition::RETRY, false, minute(minutes));
+        }
+        assert_eq!((history.failures, history.next_attempt_at), (1, planned));
+        assert_eq!(history.failed_at, Some(minute(9)));
+        assert_eq!(history.problem.as_deref(), Some("still no"));
+        let asked = Disposition::Retry {
+            after: Some(std::time::Duration::from_hours(3)),
+        };
+        history.failed("wait".to_owned(), asked, true, minute(10));
+        assert!(history.next_attempt_at.unwrap() >= minute(190));
+    }
+
+    #[test]
+    fn window_that_is_refused_for_reaching_far_back_does_not_stop_the_usual_ones() {
+        let now = at("2026-11-21T06:00:00Z");
+        let far = at("2020-01-01T00:00:00Z");
+        let mut history = begun_at("2026-11-21T00:00:00Z");
+        let reach = Reach {
+            backfill_from: Some(far),
+            ..USUAL
+        };
+        let asked = Asked {
+            at: now,
+            since: Some(at("2019-01-01T00:00:00Z")),
+        };
+        let walk = history.walk(&reach, Some(&asked), None, now);
+        assert!(walk.is_extended);
+        history.refused("too old".to_owned(), now);
+        let soon = history.next_attempt_at.unwrap();
+        assert!(soon < now + SignedDuration::from_mins(5));
+        // What is not refused is still reached.
+        let reach = Reach {
+            backfill_from: Some(at("2026-11-01T00:00:00Z")),
+            ..reach
+        };
+        let walk = history.walk(&reach, Some(&asked), None, soon);
+        assert_eq!(walk.from, at("2026-11-01T00:00:00Z"));
+        assert_eq!(history.page_stored(page(None), soon), Step::Ended);
+        assert!(history.problem.as_ref().unwrap().contains("too old"));
+        assert!(history.answers(&asked));
+        // A day later it is tried again, and once it is taken nothing is left of it.
+        let next = soon + SignedDuration::from_hours(24);
+        let reach = Reach {
+            backfill_from: asked.since,
+            ..reach
+        };
+        assert_eq!(
+            Some(history.walk(&reach, None, None, next).from),
+            asked.since
+        );
+        assert_eq!(history.page_stored(page(None), next), Step::Ended);
+        assert_eq!((history.problem.as_ref(), &history.refused), (None, &None));
+        // A usual one that is refused is a failure as any other.
+        history.walk(&USUAL, None, None, next);
+        history.refused("no".to_owned(), next);
+        assert_eq!(history.refused, None);
+        assert!(history.walk.is_some());
     }
 
     #[test]

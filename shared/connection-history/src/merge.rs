@@ -36,9 +36,13 @@ pub fn merge(stored: Option<&Connection>, read: Connection) -> Option<Connection
         description: read.description.or(known.description),
         rating: read.rating.or(known.rating),
         comment: read.comment.or(known.comment),
-        task: match read.task.filter(domain::TaskReference::is_known) {
-            Some(task) => Some(task.or(known.task.as_ref())),
-            None => known.task,
+        task: match (
+            known.task,
+            read.task.filter(domain::TaskReference::is_known),
+        ) {
+            // What ServiceNow has said of it is better than what a clue does.
+            (Some(known), Some(read)) if known.fits(&read) => Some(known.or(Some(&read))),
+            (known, read) => read.or(known),
         },
     };
     (merged != *stored).then_some(merged)
@@ -89,6 +93,8 @@ mod tests {
             None,
             Some(json!({})),
             Some(json!({"number": "INC0010001", "table": "incident"})),
+            Some(json!({"number": "INC0010001", "table": "task"})),
+            Some(json!({"sys_id": "a".repeat(32), "table": "problem"})),
         ] {
             let read = connection(task.map_or(json!({}), |task| json!({"task": task})));
             assert_eq!(merge(Some(&known), read), None);

@@ -23,7 +23,7 @@ const LIMITED: Duration = Duration::from_mins(5);
 pub struct Found {
     /// Whether there are any.
     pub any: bool,
-    /// Whether one of them has no end.
+    /// Whether one of them has no end, or waits to be told of.
     pub unfinished: bool,
     /// Whether one was new, or had changed.
     pub news: bool,

@@ -187,6 +187,8 @@ struct Store {
     lease: Option<(u64, i64)>,
     /// Ids of the events that were told, with how often.
     told: BTreeMap<String, u32>,
+    /// How often it was not noted that an event was told: the run died, or the row had changed meanwhile.
+    not_noted: BTreeMap<String, u32>,
     lost_an_end: bool,
 }
 
@@ -208,6 +210,16 @@ impl Store {
         self.rows.insert(id, row);
         true
     }
+
+    /// Notes that a row was told of; whether it was still of that version.
+    fn told_of(&mut self, id: &str, version: u64) -> bool {
+        let row = self.rows.get_mut(id);
+        let Some(row) = row.filter(|row| row.version == version) else {
+            return false;
+        };
+        (row.told, row.version) = (true, version + 1);
+        true
+    }
 }
 
 /// One run of the function, which can stand still or die between any two steps.
@@ -217,7 +229,7 @@ enum Runner {
     Idle,
     Fetch(Box<Turn>),
     Store(Box<Turn>, Page, BTreeMap<String, Row>),
-    Tell(Box<Turn>, PageStored, Vec<String>),
+    Tell(Box<Turn>, PageStored, Vec<(String, u64)>),
     Save(Box<Turn>, PageStored),
 }
 
@@ -236,6 +248,8 @@ enum Flaw {
     TrustedOffset,
     /// What was read is written over whatever is stored.
     LastWriterWins,
+    /// What was told is told again by whoever reads it.
+    TellsAgain,
 }
 
 struct Simulation<'a> {
@@ -387,8 +401,9 @@ impl Simulation<'_> {
                 known = self.store.rows.get(&id).cloned();
             }
             let row = &self.store.rows[&id];
-            if row.connection.ended_at.is_some() && !row.told {
-                to_tell.push(id);
+            let is_told = row.told && self.flaw != Flaw::TellsAgain;
+            if row.connection.ended_at.is_some() && !is_told {
+                to_tell.push((id, row.version));
             }
         }
         let next = page.next.as_deref();
@@ -406,16 +421,36 @@ impl Simulation<'_> {
         Runner::Tell(turn, stored, to_tell)
     }
 
-    fn tell(&mut self, turn: Box<Turn>, page: PageStored, ids: Vec<String>, fails: bool) -> Runner {
-        for (index, id) in ids.into_iter().enumerate() {
+    fn tell(
+        &mut self,
+        turn: Box<Turn>,
+        page: PageStored,
+        rows: Vec<(String, u64)>,
+        fails: bool,
+    ) -> Runner {
+        for (index, (id, version)) in rows.into_iter().enumerate() {
             *self.store.told.entry(id.clone()).or_default() += 1;
             // It dies between the event and the note that it was told.
-            if fails && index == 0 {
+            let dies = fails && index == 0;
+            if dies || !self.store.told_of(&id, version) {
+                *self.store.not_noted.entry(id).or_default() += 1;
+            }
+            if dies {
                 return Runner::Idle;
             }
-            self.store.rows.get_mut(&id).unwrap().told = true;
         }
         Runner::Save(turn, page)
+    }
+
+    /// After a walk: whatever has ended and was not told of, wherever it is.
+    fn tell_late(&mut self) {
+        let late = self.store.rows.iter();
+        let late = late.filter(|(_, row)| row.connection.ended_at.is_some() && !row.told);
+        let late: Vec<(String, u64)> = late.map(|(id, row)| (id.clone(), row.version)).collect();
+        for (id, version) in late {
+            *self.store.told.entry(id.clone()).or_default() += 1;
+            assert!(self.store.told_of(&id, version));
+        }
     }
 
     fn note(&mut self, mut turn: Box<Turn>, page: PageStored) -> Result<Runner, TestCaseError> {
@@ -428,6 +463,7 @@ impl Simulation<'_> {
             Step::Next | Step::Anew => return Ok(Runner::Fetch(turn)),
             Step::BrokenOff => {}
             Step::Ended => {
+                self.tell_late();
                 let lateness = if walk.deep { DEEP } else { OVERLAP };
                 self.check(walk.began_at, lateness)?;
             }
@@ -442,6 +478,13 @@ impl Simulation<'_> {
             !self.store.lost_an_end,
             "an end was known and is not any more"
         );
+        for (id, times) in &self.store.told {
+            let not_noted = self.store.not_noted.get(id).copied().unwrap_or_default();
+            prop_assert!(
+                *times <= 1 + not_noted,
+                "{id} was told {times} times, of which {not_noted} were not noted"
+            );
+        }
         let back = self.store.history.reached_back_to.unwrap();
         for (index, real) in self.vendor.real.iter().enumerate() {
             let wanted = at(real.complete_at()) <= began
@@ -578,6 +621,7 @@ fn property_notices_what_would_make_holes() {
         Flaw::EarlyWatermark,
         Flaw::TrustedOffset,
         Flaw::LastWriterWins,
+        Flaw::TellsAgain,
     ] {
         let mut runner = TestRunner::new(config(5_000));
         let found = runner.run(&world(), |world| live(world, flaw));

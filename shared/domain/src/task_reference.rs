@@ -8,10 +8,13 @@ use serde_json::{Value, json};
 const LONGEST_NOTE: usize = 4_000;
 /// The most characters of a part of a reference.
 const LONGEST_PART: usize = 80;
+/// The table that all tables of tasks extend. Who names it does not say which table a task belongs to.
+const EVERY_TASK: &str = "task";
 
 /// A ServiceNow task, as far as it is known: in a note there is a number and nothing else.
+///
+/// It lies in rows, which an older version must be able to read: fields that are unknown are passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct TaskReference {
     /// The instance, such as `dev12345`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,16 +159,30 @@ impl TaskReference {
         }
     }
 
-    /// Whether both may mean the same record: nothing that both say differs.
+    /// Whether both may mean the same record: nothing that both say differs. Tables are often guessed from the number, or
+    /// are those that others extend: they count only where one says the id and the other the number.
     pub fn fits(&self, other: &Self) -> bool {
         let same = |one: &Option<String>, two: &Option<String>| match (one, two) {
-            (Some(one), Some(two)) => one.eq_ignore_ascii_case(two),
-            (None, _) | (_, None) => true,
+            (Some(one), Some(two)) => Some(one.eq_ignore_ascii_case(two)),
+            (None, _) | (_, None) => None,
         };
-        same(&self.instance, &other.instance)
-            && same(&self.table, &other.table)
-            && same(&self.sys_id, &other.sys_id)
-            && same(&self.number, &other.number)
+        let keys = [
+            same(&self.sys_id, &other.sys_id),
+            same(&self.number, &other.number),
+        ];
+        if keys.contains(&Some(false)) || same(&self.instance, &other.instance) == Some(false) {
+            return false;
+        }
+        let are_keyed = self.is_known() && other.is_known();
+        let is_base = |one: &Self| {
+            let table = one.table.as_deref();
+            table.is_some_and(|table| table.eq_ignore_ascii_case(EVERY_TASK))
+        };
+        keys.contains(&Some(true))
+            || !are_keyed
+            || is_base(self)
+            || is_base(other)
+            || same(&self.table, &other.table) != Some(false)
     }
 }
 
@@ -309,5 +326,35 @@ mod tests {
         let other = reference(None, None, Some(SYS_ID), Some("INC0010002"));
         assert_eq!(number.clone().or(Some(&other)), number);
         assert_eq!(number.clone().or(None), number);
+    }
+
+    #[test]
+    fn table_tells_records_apart_only_where_nothing_else_does() {
+        let complete = reference(
+            Some("dev1"),
+            Some("incident"),
+            Some(SYS_ID),
+            Some("INC0010001"),
+        );
+        for table in [None, Some("task"), Some("problem")] {
+            for clue in [
+                reference(None, table, None, Some("INC0010001")),
+                reference(None, table, Some(SYS_ID), None),
+            ] {
+                assert!(complete.fits(&clue) && clue.fits(&complete), "{clue:?}");
+                assert_eq!(complete.clone().or(Some(&clue)), complete);
+            }
+        }
+        let id = |table| reference(None, Some(table), Some(SYS_ID), None);
+        let number = reference(None, Some("incident"), None, Some("INC0010001"));
+        assert!(id("task").fits(&number) && id("incident").fits(&number));
+        assert!(!id("problem").fits(&number));
+    }
+
+    #[test]
+    fn row_of_a_later_version_is_read() {
+        let row = r#"{"number":"INC0010001","priority":1}"#;
+        let read: TaskReference = serde_json::from_str(row).unwrap();
+        assert_eq!(read, reference(None, None, None, Some("INC0010001")));
     }
 }

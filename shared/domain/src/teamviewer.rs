@@ -83,6 +83,9 @@ pub struct CaseSettings {
     /// Whether TeamViewer is asked when nobody looks, too: so that workflows hear of customers and closed cases.
     #[serde(default = "yes")]
     pub watch: bool,
+    /// The ServiceNow tables whose records service cases are created for. Of others nothing is read.
+    #[serde(default = "usual_tables")]
+    pub tables: Vec<String>,
     /// How long a new case can be used, in hours.
     #[serde(default = "case_hours")]
     #[schemars(range(min = 1, max = 720))]
@@ -107,6 +110,21 @@ fn case_hours() -> u16 {
 
 fn yes() -> bool {
     true
+}
+
+fn usual_tables() -> Vec<String> {
+    let tables = [
+        "incident",
+        "problem",
+        "problem_task",
+        "change_request",
+        "change_task",
+        "sc_request",
+        "sc_req_item",
+        "sc_task",
+        "ticket",
+    ];
+    tables.map(str::to_owned).to_vec()
 }
 
 fn usual_columns() -> Vec<CaseColumn> {
@@ -136,6 +154,16 @@ impl Settings {
             if cases.columns.is_empty() {
                 let problem = "found an empty list, expected at least one column";
                 problems.push(("cases.columns".to_owned(), problem.to_owned()));
+            }
+            let is_name = |table: &String| {
+                (1..=80).contains(&table.len())
+                    && table.bytes().all(|byte| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'
+                    })
+            };
+            if cases.tables.is_empty() || !cases.tables.iter().all(is_name) {
+                let problem = "expected names of tables, such as incident, and at least one";
+                problems.push(("cases.tables".to_owned(), problem.to_owned()));
             }
             let group = cases.group.trim();
             if group.is_empty() || group.chars().count() > 100 || group != cases.group {
@@ -294,7 +322,7 @@ mod tests {
         );
         let odd = settings(json!({
             "history": {"account": "tv", "every_hours": 0, "overlap_hours": 0, "deep_days": 91},
-            "cases": {"account": "tv", "group": " ", "refresh_seconds": 9, "columns": [], "shared": false}
+            "cases": {"account": "tv", "group": " ", "refresh_seconds": 9, "columns": [], "tables": ["In cident"], "shared": false}
         }))
         .unwrap();
         let paths: Vec<String> = odd.problems().into_iter().map(|(path, _)| path).collect();
@@ -306,6 +334,7 @@ mod tests {
                 "history.deep_days",
                 "cases.refresh_seconds",
                 "cases.columns",
+                "cases.tables",
                 "cases.group",
                 "cases.sign_in_account",
             ]

@@ -8,6 +8,14 @@ use retry::Disposition;
 const QUOTA_DELAY: Duration = Duration::from_mins(10);
 /// Somebody has paused sending, and must allow it again.
 const PAUSED_DELAY: Duration = Duration::from_hours(1);
+/// The codes whose words are about the mail and its sender. Others tell of the stack: its roles, its AWS account.
+///
+/// Source: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
+const ABOUT_THE_MAIL: [&str; 3] = [
+    "MessageRejected",
+    "MailFromDomainNotVerifiedException",
+    "BadRequestException",
+];
 /// The longest passage of SES's own words that is repeated, in characters.
 const LONGEST_WORDS: usize = 300;
 
@@ -30,7 +38,7 @@ pub enum ErrorKind {
     Refused {
         /// SES's error code.
         code: String,
-        /// SES's words, with addresses left out.
+        /// SES's words, with addresses and names of resources left out; only where they are about the mail.
         message: Option<String>,
         /// What to do next.
         disposition: Disposition,
@@ -81,19 +89,23 @@ impl ErrorKind {
         };
         Self::Refused {
             code: code.to_owned(),
-            message: message.map(without_addresses),
+            message: message
+                .filter(|_| ABOUT_THE_MAIL.contains(&code))
+                .map(without_addresses),
             disposition,
         }
     }
 }
 
-/// SES quotes the addresses that it refuses.
+/// SES quotes the addresses that it refuses, and may name resources.
 fn without_addresses(words: &str) -> String {
     let words: Vec<&str> = words
         .split_whitespace()
         .map(|word| {
             if word.contains('@') {
                 "(an address)"
+            } else if word.contains("arn:") {
+                "(a resource)"
             } else {
                 word
             }
@@ -113,6 +125,11 @@ mod tests {
         let kind = ErrorKind::refused("MessageRejected", Some(message));
         assert!(!kind.to_string().contains("ann@"), "{kind}");
         assert!(kind.to_string().contains("not verified"), "{kind}");
+        let words = "User: arn:aws:sts::111122223333:assumed-role/Api is not authorized";
+        for code in ["AccessDeniedException", "MessageRejected"] {
+            let kind = ErrorKind::refused(code, Some(words)).to_string();
+            assert!(!kind.contains("111122223333"), "{kind}");
+        }
         for (code, message, expected) in [
             ("MessageRejected", None, Disposition::GiveUp),
             ("TooManyRequestsException", None, Disposition::RETRY),

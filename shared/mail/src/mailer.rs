@@ -48,8 +48,8 @@ impl fmt::Debug for Mail {
     }
 }
 
-/// Sends mail.
-#[derive(Debug)]
+/// Sends mail. Clones share the connections.
+#[derive(Debug, Clone)]
 pub struct Mailer {
     client: Client,
     config: Config,

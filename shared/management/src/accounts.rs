@@ -329,16 +329,29 @@ impl Management {
         })
     }
 
-    /// Removes an account and its secret; with `force` even though workflows use it.
+    /// Removes an account and its secret; with `force` even though workflows use it, or what is set for TeamViewer names it.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict` when workflows use it; `Unavailable`.
+    /// `NotFound`; `Conflict` when it is used; `Unavailable`.
     pub async fn delete_account(&self, name: &AccountName, force: bool) -> Result<(), Error> {
         let workflows = self.account(name).await?.workflows;
-        if !workflows.is_empty() && !force {
+        if force {
+            return Ok(self.accounts.delete(name).await?);
+        }
+        if !workflows.is_empty() {
             return Err(Error::AccountInUse {
                 account: name.clone(),
                 workflows,
+            });
+        }
+        let old_names = self.accounts.old_names(name).await?;
+        let settings = self
+            .settings_with(|used| used == name || old_names.contains(used))
+            .await?;
+        if !settings.is_empty() {
+            return Err(Error::AccountInSettings {
+                account: name.clone(),
+                settings,
             });
         }
         Ok(self.accounts.delete(name).await?)

@@ -281,6 +281,7 @@ impl TaskFunctions {
         let name = match preview.kind.vendor() {
             Vendor::ServiceNow => &self.names.servicenow,
             Vendor::Zendesk => &self.names.zendesk,
+            Vendor::TeamViewer => &self.names.teamviewer,
             Vendor::Qualtrics => return Err("Qualtrics has no tasks".to_owned()),
         };
         let envelope = json!(PreviewEnvelope { preview });

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+use domain::id::TemplateName;
 use domain::message::RESPONSE_NOTIFIED;
 use domain::{AccountName, EndpointName, EventKey, RunId, TaskName, TaskState, WorkflowId};
 use retry::Disposition;
@@ -46,6 +47,37 @@ pub enum Error {
         event: EventKey,
         /// Its type.
         kind: String,
+    },
+    /// No template of this name.
+    #[error("there is no mail template `{0}`: apply it first")]
+    UnknownTemplate(TemplateName),
+    /// Nothing is set for the history of connections.
+    #[error(
+        "no history of connections is kept: set `history.account` first, with `teamviewer settings apply` or PUT /v1/teamviewer/settings"
+    )]
+    NoHistoryKept,
+    /// Nothing is set for service cases.
+    #[error(
+        "service cases are not set up: set `cases.account` and `cases.group` first, with `teamviewer settings apply` or PUT \
+         /v1/teamviewer/settings"
+    )]
+    NoCasesKept,
+    /// Nothing is set for signing in.
+    #[error(
+        "nobody can sign in at TeamViewer: set `cases.sign_in_account` first, to an account with an OAuth client, with \
+         `teamviewer settings apply` or PUT /v1/teamviewer/settings"
+    )]
+    NoSignIn,
+    /// What is set for TeamViewer would stop working.
+    #[error(
+        "the account `{account}` is named by {} of what is set for TeamViewer: change that first, or force it",
+        Listed("setting", .settings)
+    )]
+    AccountInSettings {
+        /// The account.
+        account: AccountName,
+        /// Where it is named.
+        settings: Vec<&'static str>,
     },
     /// Workflows would stop working.
     #[error(
@@ -166,6 +198,14 @@ pub enum Error {
     /// An account could not be worked with.
     #[error(transparent)]
     Account(#[from] ::accounts::Error),
+    /// A service case could not be worked with.
+    #[error(transparent)]
+    Case(service_cases::Error),
+    /// Whoever asks must sign in first, with an account of their own.
+    #[error(
+        "{0}. To sign in: `closedloop teamviewer sign-in`, or POST /v1/teamviewer/sign-in, gives the address"
+    )]
+    SignInFirst(service_cases::Error),
     /// AWS did not answer as hoped.
     #[error("{attempted} failed{}", code.as_deref().map(|code| format!(" with {code}")).unwrap_or_default())]
     Aws {
@@ -246,6 +286,12 @@ impl ErrorKind {
     }
 }
 
+impl From<service_cases::Error> for Error {
+    fn from(error: service_cases::Error) -> Self {
+        Self::Case(error)
+    }
+}
+
 impl Error {
     /// What the error means for whoever asked. Exhaustive on purpose: a new error must choose.
     pub fn kind(&self) -> ErrorKind {
@@ -255,8 +301,13 @@ impl Error {
             | Self::UnknownRevision { .. }
             | Self::UnknownRun(_)
             | Self::UnknownTask { .. }
+            | Self::UnknownTemplate(_)
             | Self::UnknownEvent(_) => ErrorKind::NotFound,
             Self::AccountInUse { .. }
+            | Self::AccountInSettings { .. }
+            | Self::NoHistoryKept
+            | Self::NoCasesKept
+            | Self::NoSignIn
             | Self::ChangedInBetween { .. }
             | Self::NoSecretNeeded(_)
             | Self::NoSecret(_)
@@ -272,6 +323,7 @@ impl Error {
             Self::Invalid(_) | Self::UnfitSecret(_) => ErrorKind::Invalid,
             Self::Table(error) => of_table(error),
             Self::Account(error) => of_account(error),
+            Self::Case(error) | Self::SignInFirst(error) => of_case(error.kind()),
             Self::Aws { code, .. } => match code.as_deref() {
                 // The stack's own rights are wrong, which no repetition mends.
                 Some(code) if code.starts_with("AccessDenied") => ErrorKind::Internal,
@@ -297,6 +349,9 @@ impl Error {
     }
 
     fn field_at_fault(&self) -> Option<&'static str> {
+        if let Self::Case(error) = self {
+            return error.field();
+        }
         let Self::Account(error) = self else {
             return matches!(self, Self::UnfitSecret(_)).then_some("secret");
         };
@@ -379,6 +434,17 @@ fn of_account(error: &::accounts::Error) -> ErrorKind {
             of_disposition(*disposition)
         }
         Account::NoPublicUrl => ErrorKind::Internal,
+    }
+}
+
+fn of_case(kind: service_cases::ErrorKind) -> ErrorKind {
+    use service_cases::ErrorKind as Case;
+    match kind {
+        Case::NotFound => ErrorKind::NotFound,
+        Case::Conflict | Case::NotSetUp => ErrorKind::Conflict,
+        Case::Invalid => ErrorKind::Invalid,
+        Case::Unavailable => ErrorKind::Unavailable,
+        Case::Internal => ErrorKind::Internal,
     }
 }
 

@@ -5,12 +5,17 @@
 
 mod accounts;
 mod bus;
+mod cases;
+mod connections;
+mod csv;
 mod dry_run;
 mod endpoint_secret;
 mod endpoints;
 mod error;
 mod events;
 mod explain;
+mod history;
+mod mail_templates;
 mod names;
 mod paging;
 mod problem;
@@ -21,6 +26,9 @@ mod runs;
 pub mod samples;
 mod schedules;
 mod secrets;
+mod service_now_task;
+mod teamviewer;
+mod teamviewer_queue;
 mod workflow_checks;
 mod workflow_diff;
 mod workflow_filter;
@@ -29,6 +37,7 @@ mod workflows;
 use ::accounts::Accounts;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use service_cases::ServiceCases;
 use startup::AwsConfig;
 
 pub use ::accounts::{Check, Connect, FieldOption, TicketField, Verification};
@@ -38,6 +47,15 @@ pub use crate::accounts::{
     RenamedAccount,
 };
 use crate::bus::Bus;
+pub use crate::cases::{
+    AssignCase, CaseRow, CaseTask, MadeCase, MailPreview, NewCase, OpenCases, ShareCase,
+    SharedCase, SupporterLink,
+};
+pub use crate::connections::{
+    ConnectionEntry, ConnectionFilter, ConnectionPage, ConnectionTotals, ListFormat,
+    MOST_CONNECTIONS_LISTED, SupporterTotals, TaskConnectionFilter, TaskConnections, TotalsFilter,
+    connections_csv,
+};
 use crate::dry_run::TaskFunctions;
 pub use crate::dry_run::{
     AccountAsked, ConditionSeen, DryRun, DryRunRequest, EventSeen, TaskPreview, dry_run_offline,
@@ -51,7 +69,11 @@ pub use crate::events::{
     Answers, AnswersState, Decision, EventDetail, EventEntry, EventFilter, EventQuery,
     MOST_EVENTS_LISTED, Outcome, ReplayEntry,
 };
-pub use crate::names::{Names, ScheduleNames, TaskFunctionNames, events_url};
+pub use crate::history::{
+    AskedFor, HistoryStatus, IntervalOrigin, RefreshConnections, RefreshedTask,
+};
+pub use crate::mail_templates::{AppliedMailTemplate, read_mail_template};
+pub use crate::names::{Names, ScheduleNames, TaskFunctionNames, TeamViewerNames, events_url};
 pub use crate::paging::{Cursor, NoCursor, Page};
 pub use crate::problem::{FieldProblem, FieldWarning, ProblemDetails};
 pub use crate::replay::{
@@ -64,6 +86,12 @@ pub use crate::runs::{
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 pub use crate::secrets::{Revealed, SecretPresence};
+pub use crate::service_now_task::{NoTask, ServiceNowTask};
+pub use crate::teamviewer::{
+    AppliedTeamViewerSettings, Person, SignIn, SignInState, SignedIn, TeamViewerSettingsDetail,
+    read_teamviewer_settings,
+};
+use crate::teamviewer_queue::TeamViewerQueue;
 pub use crate::workflow_checks::ValidationReport;
 pub use crate::workflow_diff::{WorkflowChange, WorkflowDiff};
 pub use crate::workflow_filter::{InvalidLabel, Label, WorkflowFilter};
@@ -86,13 +114,41 @@ pub struct Management {
     secrets: Secrets,
     task_functions: TaskFunctions,
     bus: Bus,
+    connection_rows: store::Connections,
+    histories: store::Histories,
+    teamviewer_rows: store::TeamViewerSettings,
+    template_rows: store::MailTemplates,
+    teamviewer_queue: TeamViewerQueue,
+    service_cases: ServiceCases,
 }
 
 impl Management {
-    /// The stack whose parts have these names.
-    pub fn new(aws: &AwsConfig, names: Names, accounts: Accounts) -> Self {
+    /// The stack whose parts have these names. `process` must be unique to this process.
+    pub fn new(aws: &AwsConfig, names: Names, accounts: Accounts, process: String) -> Self {
         let tables = store::Client::new(aws);
+        let teamviewer = &names.teamviewer;
+        let cases = service_cases::Config {
+            table: teamviewer.teamviewer_table.clone(),
+            event_bus: names.event_bus.clone(),
+            queue_url: teamviewer.queue_url.clone(),
+            mail: teamviewer.mail.clone(),
+        };
         Self {
+            service_cases: ServiceCases::new(aws, cases, accounts.clone(), process),
+            connection_rows: store::Connections::new(
+                tables.clone(),
+                teamviewer.connections_table.clone(),
+            ),
+            histories: store::Histories::new(tables.clone(), teamviewer.teamviewer_table.clone()),
+            teamviewer_rows: store::TeamViewerSettings::new(
+                tables.clone(),
+                teamviewer.teamviewer_table.clone(),
+            ),
+            template_rows: store::MailTemplates::new(
+                tables.clone(),
+                teamviewer.teamviewer_table.clone(),
+            ),
+            teamviewer_queue: TeamViewerQueue::new(aws, teamviewer.queue_url.clone()),
             accounts,
             endpoint_rows: store::Endpoints::new(tables.clone(), names.endpoints_table.clone()),
             workflow_rows: store::Workflows::new(tables.clone(), names.workflows_table.clone()),

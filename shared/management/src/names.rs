@@ -28,6 +28,23 @@ pub struct Names {
     pub schedules: ScheduleNames,
     /// The functions that know what a task sends.
     pub task_functions: TaskFunctionNames,
+    /// What connections and service cases are kept in.
+    pub teamviewer: TeamViewerNames,
+}
+
+/// What remote-support connections and service cases are kept in, and what else is known of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TeamViewerNames {
+    /// The table of connections.
+    pub connections_table: String,
+    /// The table of service cases, of settings, of templates, and of where the history stands.
+    pub teamviewer_table: String,
+    /// The queue of the function that talks to TeamViewer.
+    pub queue_url: String,
+    /// Whom mail comes from.
+    pub mail: mail::Config,
+    /// Every how many hours connections are fetched when the settings do not say.
+    pub every_hours: u16,
 }
 
 /// The task functions, which are asked what a task would send.
@@ -37,6 +54,8 @@ pub struct TaskFunctionNames {
     pub servicenow: String,
     /// That of Zendesk.
     pub zendesk: String,
+    /// That of `TeamViewer`.
+    pub teamviewer: String,
 }
 
 /// What the schedules of workflows are made of.
@@ -56,7 +75,7 @@ impl Names {
     /// The names in a function's environment variables.
     ///
     /// # Errors
-    /// When a variable is not set; only `SECRETS_KMS_KEY` may be absent.
+    /// When a variable is not set, or cannot be used; only `SECRETS_KMS_KEY` and those of mail may be absent.
     pub fn from_vars(variables: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let text = |name| required(&variables, name);
         Ok(Self {
@@ -79,9 +98,25 @@ impl Names {
             task_functions: TaskFunctionNames {
                 servicenow: text("SERVICENOW_TASKS_FUNCTION")?,
                 zendesk: text("ZENDESK_TASKS_FUNCTION")?,
+                teamviewer: text("TEAMVIEWER_TASKS_FUNCTION")?,
+            },
+            teamviewer: TeamViewerNames {
+                connections_table: text("CONNECTIONS_TABLE")?,
+                teamviewer_table: text("TEAMVIEWER_TABLE")?,
+                queue_url: text("TEAMVIEWER_QUEUE_URL")?,
+                mail: mail::Config::from_vars(&variables)?,
+                every_hours: hours("CONNECTIONS_EVERY_HOURS", &text("CONNECTIONS_EVERY_HOURS")?)?,
             },
         })
     }
+}
+
+fn hours(name: &'static str, text: &str) -> Result<u16, ConfigError> {
+    let hours = text.parse().ok().filter(|hours| (1..=168).contains(hours));
+    hours.ok_or_else(|| ConfigError {
+        name,
+        problem: format!("is `{text}`, expected a number of hours from 1 to 168"),
+    })
 }
 
 fn days(name: &'static str, text: &str) -> Result<u32, ConfigError> {
@@ -126,9 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_but_the_key_is_needed() {
+    fn every_variable_but_the_key_and_the_sender_is_needed() {
         let variable = |name: &str| match name {
             "RUN_RETENTION_DAYS" => "90".to_owned(),
+            "CONNECTIONS_EVERY_HOURS" => "6".to_owned(),
+            "MAIL_FROM" => "Help <help@example.com>".to_owned(),
             other => format!("{other}/"),
         };
         let names = Names::from_vars(|name| Some(variable(name))).unwrap();
@@ -140,11 +177,20 @@ mod tests {
         let text = Names::from_vars(|name| Some(format!("{name}/")));
         assert_eq!(text.unwrap_err().name, "RUN_RETENTION_DAYS");
         assert_eq!(without("SECRETS_KMS_KEY").unwrap().kms_key, None);
+        let silent = without("MAIL_FROM").unwrap().teamviewer;
+        assert_eq!((silent.mail.from, silent.every_hours), (None, 6));
+        assert_eq!(hours("H", "168").unwrap(), 168);
+        for odd in ["0", "169", "six", ""] {
+            assert_eq!(hours("H", odd).unwrap_err().name, "H", "{odd}");
+        }
         for missing in [
             "ENDPOINTS_TABLE",
             "RUN_RETENTION_DAYS",
             "EVENT_BUS",
             "PUBLIC_URL",
+            "CONNECTIONS_TABLE",
+            "TEAMVIEWER_TABLE",
+            "TEAMVIEWER_QUEUE_URL",
         ] {
             assert_eq!(without(missing).unwrap_err().name, missing);
         }

@@ -44,10 +44,10 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, NoCursor> {
         let (at, id) = text.split_once('.').ok_or(NoCursor)?;
         let is_number = !at.is_empty() && at.len() <= 14 && at.bytes().all(|b| b.is_ascii_digit());
-        let is_key = id.len() <= 40
+        let is_key = id.len() <= 64
             && id
                 .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
         let at = at.parse().ok().filter(|_| is_number && is_key);
         let at = at.and_then(|at| Timestamp::from_millisecond(at).ok());
         Ok(Self(Place {
@@ -91,7 +91,7 @@ impl JsonSchema for Cursor {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "string", "pattern": "^[0-9]{1,14}\\.[a-z0-9_]{0,40}$",
+            "type": "string", "pattern": "^[0-9]{1,14}\\.[a-z0-9_-]{0,64}$",
             "description": "Where a listing goes on: what an earlier answer gave as `next`."
         })
     }

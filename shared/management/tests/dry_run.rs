@@ -109,6 +109,8 @@ async fn dry_run(aws: Aws, tasks: Value) -> (DryRun, Vec<(String, Value)>) {
     let variables = |name: &str| {
         Some(match name {
             "RUN_RETENTION_DAYS" => "90".to_owned(),
+            "CONNECTIONS_EVERY_HOURS" => "6".to_owned(),
+            "MAIL_FROM" => return None,
             name => name.to_lowercase(),
         })
     };
@@ -119,7 +121,12 @@ async fn dry_run(aws: Aws, tasks: Value) -> (DryRun, Vec<(String, Value)>) {
         vendors,
         "test".to_owned(),
     );
-    let management = Management::new(&config, Names::from_vars(variables).unwrap(), accounts);
+    let management = Management::new(
+        &config,
+        Names::from_vars(variables).unwrap(),
+        accounts,
+        "test".to_owned(),
+    );
     let request = DryRunRequest {
         workflow: Some(json!({
             "id": "w", "name": "W", "trigger": {"event": {"type": "review.created"}}, "tasks": tasks

@@ -168,13 +168,11 @@ impl Fixture {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(url)
             .build();
-        let variables = |name: &str| {
-            let value = if name.ends_with("_DAYS") {
-                "30".to_owned()
-            } else {
-                name.to_lowercase()
-            };
-            Some(value)
+        let variables = |name: &str| match name {
+            "MAIL_FROM" => None,
+            "CONNECTIONS_EVERY_HOURS" => Some("6".to_owned()),
+            days if days.ends_with("_DAYS") => Some("30".to_owned()),
+            other => Some(other.to_lowercase()),
         };
         let vendors = Vendors::from_vars(vendor_http::Client::new().unwrap(), |_| None).unwrap();
         let accounts = Accounts::new(
@@ -186,7 +184,7 @@ impl Fixture {
         let names = Names::from_vars(variables).unwrap();
         Self {
             aws,
-            management: Management::new(&config, names, accounts),
+            management: Management::new(&config, names, accounts, "test".to_owned()),
         }
     }
 

@@ -278,6 +278,8 @@ impl Fixture {
         let variables = |name: &str| {
             Some(match name {
                 "RUN_RETENTION_DAYS" => "90".to_owned(),
+                "CONNECTIONS_EVERY_HOURS" => "6".to_owned(),
+                "MAIL_FROM" => return None,
                 other => other.to_lowercase(),
             })
         };
@@ -290,7 +292,12 @@ impl Fixture {
         );
         Self {
             aws,
-            management: Management::new(&config, Names::from_vars(variables).unwrap(), accounts),
+            management: Management::new(
+                &config,
+                Names::from_vars(variables).unwrap(),
+                accounts,
+                "test".to_owned(),
+            ),
             now: samples::NOW,
         }
     }

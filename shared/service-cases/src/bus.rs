@@ -5,11 +5,12 @@ use domain::message::SOURCE_TEAMVIEWER;
 use domain::teamviewer::{TeamViewerMessage, TeamViewerWork};
 use startup::AwsConfig;
 
+use aws_sdk_eventbridge::error::ProvideErrorMetadata;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 
 use crate::Error;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outlets {
     events: aws_sdk_eventbridge::Client,
     bus: String,
@@ -30,7 +31,8 @@ impl Outlets {
     /// Puts an event on the bus. Putting it twice is one event.
     pub(crate) async fn tell(&self, event: &CloudEvent) -> Result<(), Error> {
         let detail = serde_json::to_string(event).map_err(|error| Error::Bus {
-            problem: format!("{:?} error", error.classify()),
+            code: None,
+            source: Some(Box::new(error)),
         })?;
         let entry = PutEventsRequestEntry::builder()
             .event_bus_name(&self.bus)
@@ -40,13 +42,15 @@ impl Outlets {
             .build();
         let answer = self.events.put_events().entries(entry).send().await;
         let answer = answer.map_err(|error| Error::Bus {
-            problem: startup::chain(&error),
+            code: error.code().map(str::to_owned),
+            source: Some(Box::new(error)),
         })?;
         let refused = answer.entries().iter().find_map(|entry| entry.error_code());
         match refused {
             None if answer.failed_entry_count() == 0 => Ok(()),
             code => Err(Error::Bus {
-                problem: code.unwrap_or("an unnamed error").to_owned(),
+                code: code.map(str::to_owned),
+                source: None,
             }),
         }
     }
@@ -55,7 +59,8 @@ impl Outlets {
     pub(crate) async fn order(&self, work: TeamViewerWork) -> Result<(), Error> {
         let message = serde_json::to_string(&TeamViewerMessage::from(work));
         let message = message.map_err(|error| Error::Queue {
-            problem: format!("{:?} error", error.classify()),
+            code: None,
+            source: Box::new(error),
         })?;
         let sent = self
             .queues
@@ -67,7 +72,8 @@ impl Outlets {
         match sent {
             Ok(_) => Ok(()),
             Err(error) => Err(Error::Queue {
-                problem: startup::chain(&error),
+                code: error.code().map(str::to_owned),
+                source: Box::new(error),
             }),
         }
     }

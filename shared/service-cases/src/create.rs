@@ -1,6 +1,7 @@
 //! Creating a case for a task: once for a task and a user, however often it is asked for.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use domain::connection::Customer;
 use domain::service_case::CaseState;
@@ -12,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use store::{CaseCreation, CreationClaim};
 use teamviewer::NewSession;
 
-use crate::mapping::{case, description, end_customer, key};
+use crate::mapping::{
+    LONGEST_EMAIL, LONGEST_NAME, case, description, end_customer, key, name_of_caller,
+};
 use crate::observe::Occasion;
 use crate::task::caller_fields;
 use crate::{Error, ServiceCases};
 
-/// Longer than any function runs: then whoever had the right is dead.
-const LEASE: SignedDuration = SignedDuration::from_secs(90);
 /// How long a creation without a clear answer is left alone: TeamViewer may still be at work on it.
 const SETTLING: SignedDuration = SignedDuration::from_secs(15);
 /// How long a creation waits for its account.
@@ -73,6 +74,14 @@ struct Failed {
     left_alone: SignedDuration,
 }
 
+impl Failed {
+    /// When others may try, if not at once.
+    fn from(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_left_alone = self.left_alone > SignedDuration::ZERO;
+        is_left_alone.then(|| now.saturating_add(self.left_alone).unwrap_or(now))
+    }
+}
+
 impl ServiceCases {
     /// Creates a case for a task, or gives the one that the user has for it and that can still be used.
     ///
@@ -89,7 +98,7 @@ impl ServiceCases {
         let (plan, warnings) = self.plan(settings, request, now).await?;
         let id = creation_id(&plan.task, &request.user);
         let owner = self.owner();
-        let until = now.saturating_add(LEASE).unwrap_or(now);
+        let until = self.lease_until(now);
         let mut claim = self.creations.claim(&id, &owner, now, until).await?;
         loop {
             match claim {
@@ -104,7 +113,8 @@ impl ServiceCases {
                     });
                 }
                 CreationClaim::Made { attempt, code } => {
-                    if let Some(case) = self.usable(&code, &cases.account, now).await? {
+                    let usable = self.usable(&code, &plan.account, &cases.account, now);
+                    if let Some(case) = usable.await? {
                         return Ok(CreatedCase {
                             case,
                             created: false,
@@ -138,9 +148,14 @@ impl ServiceCases {
         account: &AccountName,
         now: Timestamp,
     ) -> Result<usize, Error> {
+        let began = Instant::now();
+        let asked_at = now;
         let mut created = 0;
         let mut again = None;
         for waiting in self.creations.waiting(account).await? {
+            // Those before it may have taken long.
+            let passed = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
+            let now = asked_at.saturating_add(passed).unwrap_or(asked_at);
             let plan = serde_json::from_str::<Plan>(&waiting.request).ok();
             let is_wanted = waiting.until > now;
             let (Some(plan), Some(cases), true) = (plan, settings.cases.as_ref(), is_wanted) else {
@@ -148,14 +163,21 @@ impl ServiceCases {
                 continue;
             };
             let owner = self.owner();
-            let until = now.saturating_add(LEASE).unwrap_or(now);
+            let until = self.lease_until(now);
             let claim = self
                 .creations
                 .claim_waiting(&waiting.id, account, &owner, now, until);
-            let CreationClaim::Claimed(creation) = claim.await? else {
-                // The user has asked again, and that call does it.
-                self.creations.forget_waiting(account, &waiting.id).await?;
-                continue;
+            let creation = match claim.await? {
+                CreationClaim::Claimed(creation) => creation,
+                // Somebody is at it, and may die before it is there.
+                CreationClaim::Held { until } => {
+                    again = again.or(Some(Error::BeingCreated { until }));
+                    continue;
+                }
+                CreationClaim::Made { .. } | CreationClaim::NotWaiting => {
+                    self.creations.forget_waiting(account, &waiting.id).await?;
+                    continue;
+                }
             };
             match self.make(cases, &creation, &owner, &plan, now).await {
                 Ok(_) => {
@@ -173,9 +195,11 @@ impl ServiceCases {
                 }
                 Err(failed) => {
                     let request = &waiting.request;
+                    let until = waiting.until;
+                    let from = failed.from(now);
                     let waits =
                         self.creations
-                            .wait(&creation.id, &owner, account, request, waiting.until);
+                            .wait(&creation.id, &owner, account, request, until, from);
                     waits.await?;
                     again = again.or(Some(failed.error));
                 }
@@ -208,6 +232,9 @@ impl ServiceCases {
             },
             waiting_message: filled(request.waiting_message.as_deref()),
         };
+        let Customer { name, email } = &plan.customer;
+        fits("customer_name", name.as_deref(), LONGEST_NAME)?;
+        fits("customer_email", email.as_deref(), LONGEST_EMAIL)?;
         let mut warnings = Vec::new();
         if let Some(account) = &settings.servicenow_account {
             let mut fields: BTreeSet<String> = caller_fields().collect();
@@ -216,10 +243,29 @@ impl ServiceCases {
             let short = task.shown.field("short_description");
             let number = task.reference.number.as_deref();
             plan.description = plan.description.or_else(|| description(number, short));
-            let name = task.caller_name().map(str::to_owned);
-            let email = task.caller_email().map(str::to_owned);
-            plan.customer.name = plan.customer.name.or(name);
-            plan.customer.email = plan.customer.email.or(email);
+            if plan.customer.name.is_none()
+                && let Some(name) = filled(task.caller_name())
+            {
+                let (name, is_cut) = name_of_caller(&name);
+                plan.customer.name = Some(name);
+                if is_cut {
+                    warnings.push(format!(
+                        "the name of the task's caller was cut to the {LONGEST_NAME} characters that TeamViewer takes"
+                    ));
+                }
+            }
+            if plan.customer.email.is_none()
+                && let Some(email) = filled(task.caller_email())
+            {
+                // One that is cut would be another one.
+                if fits("customer_email", Some(&email), LONGEST_EMAIL).is_ok() {
+                    plan.customer.email = Some(email);
+                } else {
+                    warnings.push(format!(
+                        "the e-mail address of the task's caller was left out: TeamViewer takes {LONGEST_EMAIL} characters"
+                    ));
+                }
+            }
             plan.task = task.reference;
         } else {
             let number = request.task.number.as_deref();
@@ -236,14 +282,24 @@ impl ServiceCases {
         Ok((plan, warnings))
     }
 
-    /// The case, unless it is over.
+    /// The case, unless it is over. It is looked at with the account of whoever asks, and with the one that lists the cases
+    /// where that cannot be used.
     async fn usable(
         &self,
         code: &CaseCode,
-        fallback: &AccountName,
+        with: &AccountName,
+        listing: &AccountName,
         now: Timestamp,
     ) -> Result<Option<ServiceCase>, Error> {
-        match self.case_if_possible(code, fallback, now).await {
+        let mut seen = self.case_if_possible(code, with, now).await;
+        if let Err(first @ Error::Account(_)) = seen {
+            seen = match self.case_if_possible(code, listing, now).await {
+                // That it may not see the case says nothing about it.
+                Err(Error::UnknownCase(_) | Error::Account(_)) => Err(first),
+                seen => seen,
+            };
+        }
+        match seen {
             Ok(case) => {
                 let usable = case.state == CaseState::Open && !case.is_expired(now);
                 Ok(usable.then_some(case))
@@ -265,6 +321,7 @@ impl ServiceCases {
             Ok(case) => return Ok(case),
             Err(failed) => failed,
         };
+        let from = failed.from(now);
         if failed.error.sign_in() == Some(&plan.account)
             && let Error::Account(source) = failed.error
         {
@@ -273,7 +330,7 @@ impl ServiceCases {
             let request = serde_json::json!(plan).to_string();
             let waits = self
                 .creations
-                .wait(&creation.id, owner, &account, &request, until);
+                .wait(&creation.id, owner, &account, &request, until, from);
             waits.await?;
             return Err(Error::SignIn {
                 account,
@@ -293,7 +350,7 @@ impl ServiceCases {
         failed: &Failed,
         now: Timestamp,
     ) {
-        let from = now.saturating_add(failed.left_alone).unwrap_or(now);
+        let from = failed.from(now).unwrap_or(now);
         let given = self
             .creations
             .release(&creation.id, owner, failed.may_exist, from);
@@ -514,6 +571,17 @@ fn creation_id(task: &TaskReference, user: &str) -> String {
         (None, number) => number.as_deref().unwrap_or_default().to_ascii_uppercase(),
     };
     key("", &[&instance, &record, user])
+}
+
+fn fits(field: &'static str, text: Option<&str>, longest: usize) -> Result<(), Error> {
+    let length = text.map_or(0, |text| text.chars().count());
+    if length <= longest {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        field,
+        problem: format!("it has {length} characters, and TeamViewer takes {longest}"),
+    })
 }
 
 fn is_group_id(group: &str) -> bool {

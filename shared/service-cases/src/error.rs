@@ -150,16 +150,22 @@ pub enum Error {
     #[error("the service case `{0}` is being changed by others: try again")]
     Busy(CaseCode),
     /// The bus did not take an event. Retry.
-    #[error("the bus did not take an event: {problem}")]
+    #[error("the bus did not take an event{}", with_code(code.as_deref()))]
     Bus {
-        /// What went wrong.
-        problem: String,
+        /// The service's error code.
+        code: Option<String>,
+        /// The cause, for logs: it may name resources.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The queue did not take a message. Retry.
-    #[error("the queue did not take a message: {problem}")]
+    #[error("the queue did not take a message{}", with_code(code.as_deref()))]
     Queue {
-        /// What went wrong.
-        problem: String,
+        /// The service's error code.
+        code: Option<String>,
+        /// The cause, for logs: it may name resources.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -313,6 +319,11 @@ impl Error {
         matches!(self, Self::TeamViewer { error, .. } if error.is_absent())
     }
 
+    /// Whether TeamViewer does not let the account see, or change, what was asked for.
+    pub(crate) fn is_of_case(&self) -> bool {
+        matches!(self, Self::TeamViewer { error, .. } if error.is_absent() || error.is_forbidden())
+    }
+
     /// Whether the account, rather than what was asked, is at fault: another one may do.
     pub(crate) fn is_of_account(&self) -> bool {
         if let Self::TeamViewer { error, .. } = self {
@@ -320,4 +331,9 @@ impl Error {
         }
         matches!(self, Self::Account(_))
     }
+}
+
+/// What AWS calls the failure: its words may name roles and accounts.
+fn with_code(code: Option<&str>) -> String {
+    code.map(|code| format!(" ({code})")).unwrap_or_default()
 }

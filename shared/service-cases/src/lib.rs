@@ -24,33 +24,48 @@ pub use error::{Error, ErrorKind};
 pub use look::OpenCases;
 pub use poll::{PollOutcome, Polled};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use accounts::{Accounts, Connected, Moment};
 use domain::{AccountName, Vendor};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mail::Mailer;
 use startup::AwsConfig;
 
 use crate::bus::Outlets;
 
-/// What connecting an account may take.
-const CONNECT_TIME: Duration = Duration::from_secs(20);
+/// What connecting an account may take where nobody has said how much time is left: little more than renewing tokens.
+const CONNECT_TIME: Duration = Duration::from_secs(8);
+/// A right lasts longer than its function: by what the function may still do after its time, and by what TeamViewer may
+/// still do after the last call.
+const LEASE_BEYOND: SignedDuration = SignedDuration::from_secs(30);
+/// Longer than any function runs: the right of a caller who does not say how much time is left.
+const LONGEST_LEASE: SignedDuration = SignedDuration::from_secs(330);
 
-/// The service cases of a stack. Nothing of them is kept in memory.
-#[derive(Debug)]
+/// The service cases of a stack. Nothing of them is kept in memory. Clones share the connections.
+#[derive(Debug, Clone)]
 pub struct ServiceCases {
     accounts: Accounts,
     rows: store::ServiceCases,
     creations: store::CaseCreations,
     templates: store::MailTemplates,
     mails: store::Mails,
+    settings: store::TeamViewerSettings,
     outlets: Outlets,
     mailer: Mailer,
     /// Unique to this process; with a number, unique to each right that it takes.
     process: String,
-    rights: AtomicU64,
+    rights: Arc<AtomicU64>,
+    time: Option<Time>,
+}
+
+/// How long the caller may go on.
+#[derive(Debug, Clone, Copy)]
+struct Time {
+    moment: Moment,
+    ends: Timestamp,
 }
 
 impl ServiceCases {
@@ -63,12 +78,43 @@ impl ServiceCases {
             rows: store::ServiceCases::new(dynamodb.clone(), table.clone()),
             creations: store::CaseCreations::new(dynamodb.clone(), table.clone()),
             templates: store::MailTemplates::new(dynamodb.clone(), table.clone()),
-            mails: store::Mails::new(dynamodb, table),
+            mails: store::Mails::new(dynamodb.clone(), table.clone()),
+            settings: store::TeamViewerSettings::new(dynamodb, table),
             outlets: Outlets::new(aws, config.event_bus, config.queue_url),
             mailer: Mailer::new(aws, config.mail),
             process,
-            rights: AtomicU64::new(0),
+            rights: Arc::default(),
+            time: None,
         }
+    }
+
+    /// The same for one invocation: it is `now`, and after `time` it is over. No token is renewed for which too little of it
+    /// is left, and what the invocation holds the right to do is free for others soon after its end. Without, the right
+    /// is held for some minutes should the function die.
+    #[must_use]
+    pub fn within(&self, now: Timestamp, time: Duration) -> Self {
+        let lasts = SignedDuration::try_from(time).unwrap_or(LONGEST_LEASE);
+        Self {
+            time: Some(Time {
+                moment: Moment::new(now, time),
+                ends: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+            }),
+            ..self.clone()
+        }
+    }
+
+    fn moment(&self, now: Timestamp) -> Moment {
+        let given = self.time.map(|time| time.moment);
+        given.unwrap_or_else(|| Moment::new(now, CONNECT_TIME))
+    }
+
+    /// Until when a right is held that is taken now: whoever had it is dead then.
+    fn lease_until(&self, now: Timestamp) -> Timestamp {
+        let (from, lasts) = match self.time {
+            Some(time) => (time.ends.max(now), LEASE_BEYOND),
+            None => (now, LONGEST_LEASE),
+        };
+        from.saturating_add(lasts).unwrap_or(Timestamp::MAX)
     }
 
     fn owner(&self) -> String {
@@ -86,7 +132,7 @@ impl ServiceCases {
     where
         F: Future<Output = Result<teamviewer::Answer<T>, teamviewer::Error>>,
     {
-        let moment = Moment::new(now, CONNECT_TIME);
+        let moment = self.moment(now);
         let vendor = |error| Error::TeamViewer {
             account: account.clone(),
             error: Box::new(error),

@@ -59,43 +59,58 @@ impl ServiceCases {
         Ok(stored.into_iter().map(|stored| stored.case).collect())
     }
 
-    /// One case, as TeamViewer tells it now. A case that is not in the table yet is asked for with `fallback`, and so is one
-    /// whose own account cannot be used.
+    /// One case, as TeamViewer tells it now to the account `with`: that of whoever asks, or the company's. Where that one may
+    /// not see a case that the company's account has seen, the company's is asked; another person's never is.
     ///
     /// # Errors
     /// [`Error::UnknownCase`], or what [`Error::disposition`] says.
     pub async fn case(
         &self,
         code: &CaseCode,
-        fallback: &AccountName,
+        with: &AccountName,
         now: Timestamp,
     ) -> Result<ServiceCase, Error> {
         let stored = self.rows.get(code).await?;
-        match self.session(code, stored.as_ref(), fallback, now).await {
+        match self.session(code, stored.as_ref(), with, now).await {
             Ok((session, account)) => {
                 let seen = case(session, &account);
                 let seen = seen.ok_or_else(|| Error::UnknownCase(code.clone()))?;
+                // Whether that is news the next list tells.
+                if stored.is_none() && seen.online {
+                    return Ok(seen);
+                }
                 Ok(self.observe(stored, seen, Occasion::Seen, now).await?.case)
             }
-            Err(error) if error.is_absent() => match self.gone(code, now).await? {
-                Some(observed) => Ok(observed.case),
-                None => Err(Error::UnknownCase(code.clone())),
-            },
-            Err(error) => Err(error),
+            Err(refused) => self.gone_or(code, refused, now).await,
         }
     }
 
-    /// The same, or what is stored while TeamViewer does not answer.
+    /// What a refusal to tell or to close a case means: that it is closed, if it is not there any more.
+    async fn gone_or(
+        &self,
+        code: &CaseCode,
+        refused: Refused,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
+        let Refused { error, is_gone } = refused;
+        if is_gone && let Some(observed) = self.gone(code, now).await? {
+            return Ok(observed.case);
+        }
+        Err(absent(error, code))
+    }
+
+    /// The same, or what is stored while TeamViewer does not answer, or does not let the account see the case.
     pub(crate) async fn case_if_possible(
         &self,
         code: &CaseCode,
-        fallback: &AccountName,
+        with: &AccountName,
         now: Timestamp,
     ) -> Result<ServiceCase, Error> {
-        match self.case(code, fallback, now).await {
+        match self.case(code, with, now).await {
             Err(error)
-                if !error.is_own_trouble()
-                    && matches!(error.disposition(), Disposition::Retry { .. }) =>
+                if matches!(error, Error::UnknownCase(_))
+                    || !error.is_own_trouble()
+                        && matches!(error.disposition(), Disposition::Retry { .. }) =>
             {
                 let stored = self.rows.get(code).await?;
                 stored.map(|stored| stored.case).ok_or(error)
@@ -112,7 +127,7 @@ impl ServiceCases {
         &self,
         code: &CaseCode,
         userid: &str,
-        fallback: &AccountName,
+        with: &AccountName,
         now: Timestamp,
     ) -> Result<ServiceCase, Error> {
         let change = SessionChange {
@@ -120,13 +135,14 @@ impl ServiceCases {
             ..SessionChange::default()
         };
         let stored = self.rows.get(code).await?;
-        let changed = self.with_either(code, stored.as_ref(), fallback, now, |client, code| {
+        let changed = self.with_account(code, stored.as_ref(), with, now, |client, code| {
             let change = change.clone();
             async move { client.change_session(&code, &change).await }
         });
-        changed.await.map_err(|error| absent(error, code))?;
+        let changed = changed.await;
+        changed.map_err(|refused| absent(refused.error, code))?;
         // The answer of a change is empty.
-        self.case(code, fallback, now).await
+        self.case(code, with, now).await
     }
 
     /// Closes a case, and tells how it is then. Its connections are fetched soon after.
@@ -136,31 +152,25 @@ impl ServiceCases {
     pub async fn close(
         &self,
         code: &CaseCode,
-        fallback: &AccountName,
+        with: &AccountName,
         now: Timestamp,
     ) -> Result<ServiceCase, Error> {
         let stored = self.rows.get(code).await?;
-        let closed = self.with_either(
+        let closed = self.with_account(
             code,
             stored.as_ref(),
-            fallback,
+            with,
             now,
             |client, code| async move { client.close_session(&code).await },
         );
         let account = match closed.await {
             Ok(((), account)) => account,
-            // It is closed all the same, and those who listen have not been told yet.
-            Err(error) if error.is_absent() => {
-                return match self.gone(code, now).await? {
-                    Some(observed) => Ok(observed.case),
-                    None => Err(Error::UnknownCase(code.clone())),
-                };
-            }
-            Err(error) => return Err(error),
+            // It may be closed all the same, and those who listen have not been told yet.
+            Err(refused) => return self.gone_or(code, refused, now).await,
         };
-        let seen = match self.session(code, stored.as_ref(), fallback, now).await {
+        let seen = match self.session(code, stored.as_ref(), with, now).await {
             Ok((session, account)) => case(session, &account),
-            Err(error) => {
+            Err(Refused { error, .. }) => {
                 let known = stored.as_ref().map(|stored| stored.case.clone());
                 let Some(known) = known else {
                     return Err(absent(error, code));
@@ -202,12 +212,12 @@ impl ServiceCases {
     pub async fn supporter_link(
         &self,
         code: &CaseCode,
-        fallback: &AccountName,
+        with: &AccountName,
         now: Timestamp,
     ) -> Result<SecretString, Error> {
         let stored = self.rows.get(code).await?;
-        let asked = self.session(code, stored.as_ref(), fallback, now).await;
-        let (mut session, account) = asked.map_err(|error| absent(error, code))?;
+        let asked = self.session(code, stored.as_ref(), with, now).await;
+        let (mut session, account) = asked.map_err(|refused| absent(refused.error, code))?;
         let link = session.supporter_link.take();
         let seen = case(session, &account).ok_or_else(|| Error::UnknownCase(code.clone()))?;
         check_usable(&seen, now)?;
@@ -219,24 +229,25 @@ impl ServiceCases {
         &self,
         code: &CaseCode,
         stored: Option<&StoredCase>,
-        fallback: &AccountName,
+        with: &AccountName,
         now: Timestamp,
-    ) -> Result<(Session, AccountName), Error> {
-        self.with_either(code, stored, fallback, now, |client, code| async move {
+    ) -> Result<(Session, AccountName), Refused> {
+        self.with_account(code, stored, with, now, |client, code| async move {
             client.session(&code).await
         })
         .await
     }
 
-    /// Asks with the account that the case was seen with, and with `fallback` where that cannot do it.
-    async fn with_either<T, F>(
+    /// Asks with the account of whoever wants it. Where TeamViewer does not let that one see the case, and the case is one
+    /// of the company's account, asks with that. Never with the account of another person.
+    async fn with_account<T, F>(
         &self,
         code: &CaseCode,
         stored: Option<&StoredCase>,
-        fallback: &AccountName,
+        with: &AccountName,
         now: Timestamp,
         call: impl Fn(teamviewer::Client, teamviewer::SessionCode) -> F,
-    ) -> Result<(T, AccountName), Error>
+    ) -> Result<(T, AccountName), Refused>
     where
         F: Future<Output = Result<teamviewer::Answer<T>, teamviewer::Error>>,
     {
@@ -244,18 +255,50 @@ impl ServiceCases {
             field: "code",
             problem: problem.to_string(),
         })?;
-        let own = stored.map_or(fallback, |stored| &stored.case.account);
+        let seen_with = stored.map(|stored| &stored.case.account);
         let call = |client| call(client, named.clone());
-        let error = match self.ask(own, now, &call).await {
-            Ok(value) => return Ok((value, own.clone())),
-            Err(error) if own == fallback || !error.is_of_account() => return Err(error),
+        let error = match self.ask(with, now, &call).await {
+            Ok(value) => return Ok((value, with.clone())),
             Err(error) => error,
         };
-        match self.ask(fallback, now, &call).await {
-            Ok(value) => Ok((value, fallback.clone())),
-            // That another account does not see it says nothing about the case.
-            Err(other) if other.is_absent() || other.is_of_account() => Err(error),
-            Err(other) => Err(other),
+        let Some(other) = seen_with.filter(|other| *other != with) else {
+            let is_gone = error.is_absent();
+            return Err(Refused { error, is_gone });
+        };
+        if !error.is_of_case() || !self.is_companys(other).await? {
+            return Err(error.into());
+        }
+        match self.ask(other, now, &call).await {
+            Ok(value) => Ok((value, other.clone())),
+            Err(other) if other.is_absent() => Err(Refused {
+                error: other,
+                is_gone: true,
+            }),
+            Err(other) if other.is_of_account() => Err(error.into()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Whether the account is the one that the settings name, rather than a person's.
+    async fn is_companys(&self, account: &AccountName) -> Result<bool, Error> {
+        let stored = self.settings.get().await?;
+        let cases = stored.and_then(|stored| stored.settings.cases);
+        Ok(cases.is_some_and(|cases| cases.account == *account))
+    }
+}
+
+/// What TeamViewer, or our own side, did not do.
+struct Refused {
+    error: Error,
+    /// Whether the account that has seen the case before says that it is not there.
+    is_gone: bool,
+}
+
+impl<E: Into<Error>> From<E> for Refused {
+    fn from(error: E) -> Self {
+        Self {
+            error: error.into(),
+            is_gone: false,
         }
     }
 }

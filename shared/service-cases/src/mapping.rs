@@ -13,8 +13,8 @@ const NOBODY: &str = "u0";
 ///
 /// Source: <https://webapi.teamviewer.com/api/v1/docs/index>, `POST /sessions`
 pub(crate) const LONGEST_TEXT: usize = 4_000;
-const LONGEST_NAME: usize = 100;
-const LONGEST_EMAIL: usize = 254;
+pub(crate) const LONGEST_NAME: usize = 100;
+pub(crate) const LONGEST_EMAIL: usize = 254;
 /// Hexadecimal digits of a key: 128 bits.
 const KEY_HEX: usize = 32;
 
@@ -64,15 +64,20 @@ fn customer(of: Option<EndCustomer>) -> Customer {
 
 /// The customer as TeamViewer takes it; nothing where nothing is known.
 pub(crate) fn end_customer(customer: &Customer) -> Option<EndCustomer> {
-    let part = |text: &Option<String>, longest| {
+    let part = |text: &Option<String>| {
         let text = text.as_deref().map(str::trim).unwrap_or_default();
-        (!text.is_empty()).then(|| shortened(text, longest))
+        (!text.is_empty()).then(|| text.to_owned())
     };
-    let name = part(&customer.name, LONGEST_NAME);
-    // An address that is cut would be another one.
-    let email = part(&customer.email, usize::MAX);
-    let email = email.filter(|email| email.chars().count() <= LONGEST_EMAIL);
+    let (name, email) = (part(&customer.name), part(&customer.email));
     (name.is_some() || email.is_some()).then_some(EndCustomer { name, email })
+}
+
+/// The caller's name as a customer's; with whether it was cut.
+pub(crate) fn name_of_caller(name: &str) -> (String, bool) {
+    let name = name.trim();
+    let fits = shortened(name, LONGEST_NAME);
+    let is_cut = fits != name;
+    (fits, is_cut)
 }
 
 /// The code as TeamViewer takes it.
@@ -129,15 +134,24 @@ mod tests {
     }
 
     #[test]
-    fn customer_fits_and_no_address_is_cut() {
+    fn customer_without_name_and_address_is_nobody() {
         let customer = |name: &str, email: &str| Customer {
             name: Some(name.to_owned()),
             email: Some(email.to_owned()),
         };
-        let sent = end_customer(&customer(&"n".repeat(101), " a@example.com ")).unwrap();
-        assert_eq!(sent.name.unwrap().len(), LONGEST_NAME);
-        assert_eq!(sent.email.as_deref(), Some("a@example.com"));
-        assert_eq!(end_customer(&customer(" ", &"e".repeat(255))), None);
+        let sent = end_customer(&customer("", " a@example.com ")).unwrap();
+        assert_eq!(
+            (sent.name, sent.email.as_deref()),
+            (None, Some("a@example.com"))
+        );
+        assert_eq!(end_customer(&customer(" ", "")), None);
+    }
+
+    #[test]
+    fn callers_name_fits() {
+        assert_eq!(name_of_caller(" Bea "), ("Bea".to_owned(), false));
+        let long = "ü".repeat(LONGEST_NAME + 1);
+        assert_eq!(name_of_caller(&long), ("ü".repeat(LONGEST_NAME), true));
     }
 
     #[test]

@@ -3,20 +3,24 @@
 use domain::service_case::CaseState;
 use domain::teamviewer::{TeamViewerWork, case_closed, customer_online};
 use domain::{CaseCode, ServiceCase};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use store::StoredCase;
 
 use crate::{Error, ServiceCases};
 
+/// So long after a case was closed no list is believed that it is open: the list may be older than that.
+const LISTS_LAG: SignedDuration = SignedDuration::from_mins(10);
 /// How often a case is read again because somebody else has changed it.
 const MOST_TRIES: usize = 4;
 
 /// How a case came to be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Occasion {
-    /// In the first list ever: who is online now is not news.
+    /// In a list, before one was ever had wholly: who is online now is not news.
     FirstList,
-    /// In a later list, or because somebody asked for it.
+    /// In a later list.
+    Listed,
+    /// Somebody asked for it by itself.
     Seen,
     /// It was asked for by itself, since no list has it.
     Missed,
@@ -48,7 +52,8 @@ pub(crate) fn decide(
     now: Timestamp,
 ) -> (StoredCase, News) {
     let Some(stored) = stored else {
-        let came_online = seen.online && occasion != Occasion::FirstList;
+        // Whether a customer came online since the last list only a list can tell.
+        let came_online = seen.online && occasion == Occasion::Listed;
         let next = StoredCase {
             online_count: u32::from(came_online),
             ..StoredCase::new(seen)
@@ -61,6 +66,9 @@ pub(crate) fn decide(
         return (next, news);
     };
     let before = &stored.case;
+    if is_outdated(before, &seen, occasion, now) {
+        return (stored.clone(), News::default());
+    }
     let case = ServiceCase {
         // Events of one case come from one source, whoever looks.
         account: before.account.clone(),
@@ -87,11 +95,28 @@ pub(crate) fn decide(
         online_count: stored.online_count.saturating_add(u32::from(came_online)),
         asked_at: match occasion {
             Occasion::Missed => Some(now),
-            Occasion::FirstList | Occasion::Seen => stored.asked_at,
+            Occasion::FirstList | Occasion::Listed | Occasion::Seen => stored.asked_at,
         },
         version: stored.version,
     };
     (next, news)
+}
+
+/// Whether a list shows a case as open that was closed just before.
+fn is_outdated(
+    before: &ServiceCase,
+    seen: &ServiceCase,
+    occasion: Occasion,
+    now: Timestamp,
+) -> bool {
+    let is_list = matches!(occasion, Occasion::FirstList | Occasion::Listed);
+    let was_closed_just_now = before
+        .closed_at
+        .is_some_and(|at| now.duration_since(at).abs() <= LISTS_LAG);
+    is_list
+        && seen.state == CaseState::Open
+        && before.state == CaseState::Closed
+        && was_closed_just_now
 }
 
 impl ServiceCases {
@@ -181,12 +206,13 @@ mod tests {
 
     #[test]
     fn customer_comes_online_once_each_time() {
-        use Occasion::{FirstList, Missed, Seen};
+        use Occasion::{FirstList, Listed, Missed, Seen};
         // Stored (state, online, count), seen (state, online), occasion; told online, count, told closed.
         for (before, (state, online), occasion, (told, count, closed)) in [
             (None, ("open", true), FirstList, (false, 0, false)),
             (None, ("open", false), FirstList, (false, 0, false)),
-            (None, ("open", true), Seen, (true, 1, false)),
+            (None, ("open", true), Listed, (true, 1, false)),
+            (None, ("open", true), Seen, (false, 0, false)),
             (None, ("closed", false), Seen, (false, 0, false)),
             (
                 Some(("open", false, 0)),
@@ -250,6 +276,23 @@ mod tests {
             let found = (news.came_online, next.online_count, news.was_closed);
             assert_eq!(found, (told, count, closed), "{what}");
             assert_eq!(next.version, before.map_or(0, |before| before.version));
+        }
+    }
+
+    #[test]
+    fn list_that_lags_behind_opens_no_case_again() {
+        for (occasion, minutes, opens) in [
+            (Occasion::Listed, 5, false),
+            (Occasion::FirstList, -5, false),
+            (Occasion::Listed, 11, true),
+            (Occasion::Seen, 5, true),
+        ] {
+            let mut before = stored("closed", false, 1);
+            before.case.closed_at = Some(now() - SignedDuration::from_mins(minutes));
+            let (next, news) = decide(Some(&before), case("open", true), occasion, now());
+            let found = (next.case.state == CaseState::Open, news.came_online);
+            assert_eq!(found, (opens, opens), "{occasion:?} {minutes}");
+            assert_eq!(next == before, !opens);
         }
     }
 

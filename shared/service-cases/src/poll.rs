@@ -15,8 +15,13 @@ use crate::mapping::{case, session_code};
 use crate::observe::{News, Occasion};
 use crate::{Error, ServiceCases};
 
-/// How long one may look before another may.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// So much sooner a list is due again: the schedule that asks for it is never quite on time.
+const SOONER: Duration = Duration::from_secs(2);
+/// The shortest time between two lists.
+const SHORTEST: Duration = Duration::from_secs(8);
+/// What viewers are told when our own side fails: why is in the log.
+const OWN_TROUBLE: &str =
+    "this stack could not store or tell what it saw: that is tried again by itself";
 /// Pages of a list, of up to 1,000 cases each.
 const MOST_PAGES: usize = 50;
 /// Cases that no list has and that are asked for one by one, at once.
@@ -99,7 +104,7 @@ impl ServiceCases {
     ) -> Result<PollOutcome, Error> {
         let account = &settings.account;
         let owner = self.owner();
-        let until = now.saturating_add(LEASE).unwrap_or(now);
+        let until = self.lease_until(now);
         let claim = self.rows.begin_poll(account, &owner, now, until);
         let before = match claim.await? {
             PollClaim::Claimed(before) => before,
@@ -112,10 +117,15 @@ impl ServiceCases {
             }
         };
         let refreshed = Duration::from_secs(settings.refresh_seconds.into());
+        let refreshed = refreshed.saturating_sub(SOONER).max(SHORTEST);
         match self.look(account, &before, now).await {
             Ok((polled, gap)) => {
                 let end = PollState {
-                    polled_at: Some(now),
+                    polled_at: if polled.complete {
+                        Some(now)
+                    } else {
+                        before.polled_at
+                    },
                     problem: gap,
                     failures: 0,
                     next_poll_at: Some(later(now, refreshed)),
@@ -136,7 +146,11 @@ impl ServiceCases {
             Err(error) => {
                 let failures = before.failures.saturating_add(1);
                 let next_at = later(now, pause(&error, failures).max(refreshed));
-                let problem: String = error.to_string().chars().take(LONGEST_PROBLEM).collect();
+                let problem = if error.is_own_trouble() {
+                    OWN_TROUBLE.to_owned()
+                } else {
+                    error.to_string().chars().take(LONGEST_PROBLEM).collect()
+                };
                 let end = PollState {
                     polled_at: before.polled_at,
                     problem: Some(problem.clone()),
@@ -172,7 +186,7 @@ impl ServiceCases {
             .map(|stored| (stored.case.code.clone(), stored))
             .collect();
         let occasion = if before.polled_at.is_some() {
-            Occasion::Seen
+            Occasion::Listed
         } else {
             Occasion::FirstList
         };

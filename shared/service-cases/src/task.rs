@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use accounts::{Connected, Moment};
+use accounts::Connected;
 use domain::{AccountName, TaskReference, Vendor};
 use jiff::Timestamp;
 use servicenow::{Answer, FieldPath, RecordKey, RecordNumber, Shown, SysId, Table};
 
-use crate::{CONNECT_TIME, Error, ServiceCases};
+use crate::{Error, ServiceCases};
 
 /// The table that all tasks are in.
 const ANY_TASK: &str = "task";
@@ -60,7 +60,7 @@ impl ServiceCases {
         fields: &BTreeSet<String>,
         now: Timestamp,
     ) -> Result<Task, Error> {
-        let moment = Moment::new(now, CONNECT_TIME);
+        let moment = self.moment(now);
         let connected = self
             .accounts
             .connect(account, Vendor::ServiceNow, &moment)

@@ -10,6 +10,7 @@ use crate::item::{Item, Reader, expiry, number, text, time};
 
 /// How long a claim stays: longer than any case can be used.
 const KEPT_DAYS: u32 = 60;
+const TAKING: &str = "taking the right to create a service case";
 const CREATION: &str = "creation";
 const CREATING: &str = "creating";
 const MADE: &str = "made";
@@ -95,10 +96,11 @@ impl CaseCreations {
             )
             .expression_attribute_values(":made", text(MADE))
             .expression_attribute_values(":now", time(now));
-        self.claimed(id, update).await
+        claimed(id, update).await
     }
 
-    /// The same for a creation that waits for `account`.
+    /// The same for a creation that waits for `account`, or whose creator died before it was through. `Held`: it still
+    /// waits, and must be looked at again. `NotWaiting`: there is a case, or it waits for another account.
     ///
     /// # Errors
     /// Retry, but for a corrupt row.
@@ -112,15 +114,30 @@ impl CaseCreations {
     ) -> Result<CreationClaim, Error> {
         let update = self
             .taking(id, owner, now, lease_until, FIRST)
-            .condition_expression("#state = :waiting AND waiting_for = :account")
+            .condition_expression(
+                "(#state = :waiting OR #state = :creating) \
+                 AND (attribute_not_exists(waiting_for) OR waiting_for = :account) \
+                 AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
+            )
             .expression_attribute_values(":waiting", text(WAITING))
-            .expression_attribute_values(":account", text(account.as_str()));
-        match self.claimed(id, update).await? {
-            claimed @ CreationClaim::Claimed(_) => Ok(claimed),
-            CreationClaim::Held { .. } | CreationClaim::Made { .. } | CreationClaim::NotWaiting => {
-                Ok(CreationClaim::NotWaiting)
-            }
+            .expression_attribute_values(":account", text(account.as_str()))
+            .expression_attribute_values(":now", time(now));
+        let refused = match take(id, update).await? {
+            Taken::Granted(creation) => return Ok(CreationClaim::Claimed(creation)),
+            Taken::Refused(item) => item,
+        };
+        let reader = Reader {
+            operation: TAKING,
+            item: &refused,
+        };
+        let waits_for: Option<AccountName> = reader.word("waiting_for")?;
+        let is_for_another = waits_for.is_some_and(|other| other != *account);
+        if refused.is_empty() || is_for_another || reader.text("state")? == Some(MADE) {
+            return Ok(CreationClaim::NotWaiting);
         }
+        Ok(CreationClaim::Held {
+            until: reader.time("lease_until")?.unwrap_or(now),
+        })
     }
 
     /// The same in place of a case that is over, unless somebody has done so already.
@@ -140,7 +157,7 @@ impl CaseCreations {
             .condition_expression("#state = :made AND attempt = :over")
             .expression_attribute_values(":made", text(MADE))
             .expression_attribute_values(":over", number(i64::from(over)));
-        let claim = self.claimed(id, update).await?;
+        let claim = claimed(id, update).await?;
         if !matches!(claim, CreationClaim::Claimed(_)) {
             return Ok(claim);
         }
@@ -180,43 +197,6 @@ impl CaseCreations {
             .table_name(&self.table)
             .key("pk", text(creation_key(id)))
             .key("sk", text(CREATION))
-    }
-
-    async fn claimed(
-        &self,
-        id: &str,
-        update: UpdateItemFluentBuilder,
-    ) -> Result<CreationClaim, Error> {
-        const OPERATION: &str = "taking the right to create a service case";
-        let error = match update.send().await {
-            Ok(answer) => {
-                let before = answer.attributes.unwrap_or_default();
-                return Ok(CreationClaim::Claimed(read(OPERATION, id, &before)?));
-            }
-            Err(error) => error,
-        };
-        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
-            error.as_service_error()
-        else {
-            return Err(Error::unavailable(OPERATION)(error));
-        };
-        let Some(item) = refused.item() else {
-            return Ok(CreationClaim::NotWaiting);
-        };
-        let reader = Reader {
-            operation: OPERATION,
-            item,
-        };
-        if let (Some(MADE), Some(code)) = (reader.text("state")?, reader.word("code")?) {
-            return Ok(CreationClaim::Made {
-                attempt: reader.number("attempt")?.unwrap_or(1),
-                code,
-            });
-        }
-        match reader.time("lease_until")? {
-            Some(until) => Ok(CreationClaim::Held { until }),
-            None => Ok(CreationClaim::NotWaiting),
-        }
     }
 
     /// Notes that the case is about to be created with `account`; tells whether the caller still has the right to. What
@@ -281,7 +261,8 @@ impl CaseCreations {
         .await
     }
 
-    /// Has the creation wait for `account` until `until`, and gives the right back; tells whether the caller still had it.
+    /// Has the creation wait for `account` until `until`, and gives the right back, to whoever comes at or after `from` if
+    /// that is said; tells whether the caller still had it.
     ///
     /// # Errors
     /// Retry, or leave it: the right ends by itself.
@@ -292,6 +273,7 @@ impl CaseCreations {
         account: &AccountName,
         request: &str,
         until: Timestamp,
+        from: Option<Timestamp>,
     ) -> Result<bool, Error> {
         const OPERATION: &str = "having a service case wait for an account";
         // First what leads to it: what leads nowhere is forgotten when it is found.
@@ -306,11 +288,18 @@ impl CaseCreations {
             .send()
             .await
             .map_err(Error::unavailable(OPERATION))?;
-        let update = self
-            .row(id)
-            .update_expression(
-                "SET #state = :waiting, waiting_for = :account REMOVE lease_owner, lease_until",
-            )
+        let mut update = self.row(id);
+        let lease = match from {
+            Some(from) => {
+                update = update.expression_attribute_values(":from", time(from));
+                ", lease_until = :from REMOVE lease_owner"
+            }
+            None => " REMOVE lease_owner, lease_until",
+        };
+        let update = update
+            .update_expression(format!(
+                "SET #state = :waiting, waiting_for = :account{lease}"
+            ))
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":waiting", text(WAITING))
             .expression_attribute_values(":account", text(account.as_str()));
@@ -366,6 +355,50 @@ impl CaseCreations {
             .await
             .map_err(Error::unavailable("forgetting what waits for an account"))?;
         Ok(())
+    }
+}
+
+/// What came of writing that somebody has the right.
+enum Taken {
+    Granted(CaseCreation),
+    /// With the row as it is; empty when there is none.
+    Refused(Item),
+}
+
+async fn take(id: &str, update: UpdateItemFluentBuilder) -> Result<Taken, Error> {
+    let error = match update.send().await {
+        Ok(answer) => {
+            let before = answer.attributes.unwrap_or_default();
+            return Ok(Taken::Granted(read(TAKING, id, &before)?));
+        }
+        Err(error) => error,
+    };
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+            Ok(Taken::Refused(refused.item().cloned().unwrap_or_default()))
+        }
+        Some(_) | None => Err(Error::unavailable(TAKING)(error)),
+    }
+}
+
+async fn claimed(id: &str, update: UpdateItemFluentBuilder) -> Result<CreationClaim, Error> {
+    let item = match take(id, update).await? {
+        Taken::Granted(creation) => return Ok(CreationClaim::Claimed(creation)),
+        Taken::Refused(item) => item,
+    };
+    let reader = Reader {
+        operation: TAKING,
+        item: &item,
+    };
+    if let (Some(MADE), Some(code)) = (reader.text("state")?, reader.word("code")?) {
+        return Ok(CreationClaim::Made {
+            attempt: reader.number("attempt")?.unwrap_or(1),
+            code,
+        });
+    }
+    match reader.time("lease_until")? {
+        Some(until) => Ok(CreationClaim::Held { until }),
+        None => Ok(CreationClaim::NotWaiting),
     }
 }
 

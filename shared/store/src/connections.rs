@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
 use domain::{Connection, ConnectionId, TaskReference};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,6 +12,7 @@ use jiff::tz::TimeZone;
 use crate::Error;
 use crate::item::{Item, Reader, json, text, time};
 use crate::period::{Groups, Index, Order, Page, Period, Place};
+use crate::runs::{Written, transact};
 
 /// Rows that DynamoDB gives in one call.
 ///
@@ -18,10 +20,17 @@ use crate::period::{Groups, Index, Order, Page, Period, Place};
 const BATCH: usize = 100;
 /// How often DynamoDB is asked again for what it left out of a batch, in which case it gives at least one row each time.
 const MOST_ROUNDS: usize = 20;
-/// The one group of the index of connections without an end: there are few.
+/// Notes that a connection was told of.
+const TOLD: &str = "SET told = :told, version = :next REMOVE unfinished";
+/// The one group of the index of connections that have no end or were not told of: there are few.
 const UNFINISHED: &str = "unfinished";
 /// Rows of one task that are read at once. A task has few connections.
 const MOST_OF_TASK: usize = 1_000;
+
+/// Rows that are written together at most: DynamoDB takes 100 of 4 MB in all, and a row may have some tens of kilobytes.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
+pub const TOGETHER: usize = 50;
 
 /// A connection as its row has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +41,17 @@ pub struct StoredConnection {
     pub told: bool,
     /// Counts the changes of the row, from 1.
     pub version: u64,
+    /// When its end was last asked for, see [`Connections::asked_for`]; absent since its last change.
+    pub asked_at: Option<Timestamp>,
+}
+
+/// Which of some connections are there.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Those that are.
+    pub rows: BTreeMap<ConnectionId, StoredConnection>,
+    /// Those whose rows cannot be read.
+    pub unreadable: BTreeSet<ConnectionId>,
 }
 
 /// The table of connections: one row a connection, keyed by its id. Rows stay.
@@ -68,13 +88,10 @@ impl Connections {
     /// Which of these connections are there, as they are now. Costs a call for every 100.
     ///
     /// # Errors
-    /// Retry, but for a corrupt row.
-    pub async fn known(
-        &self,
-        ids: &[ConnectionId],
-    ) -> Result<BTreeMap<ConnectionId, StoredConnection>, Error> {
+    /// Retry. A row that cannot be read is named in the answer.
+    pub async fn known(&self, ids: &[ConnectionId]) -> Result<Known, Error> {
         const OPERATION: &str = "looking for connections";
-        let mut found = BTreeMap::new();
+        let mut found = Known::default();
         for ids in ids.chunks(BATCH) {
             // A key that is asked for twice makes DynamoDB refuse the whole batch.
             let ids: BTreeSet<&str> = ids.iter().map(ConnectionId::as_str).collect();
@@ -86,11 +103,7 @@ impl Connections {
                 .set_keys(Some(keys))
                 .consistent_read(true)
                 .build()
-                .map_err(|error| Error::Corrupt {
-                    operation: OPERATION,
-                    what: "request",
-                    problem: error.to_string(),
-                })?;
+                .map_err(incomplete(OPERATION))?;
             let mut wanted = Some(HashMap::from([(self.table.clone(), wanted)]));
             for _ in 0..MOST_ROUNDS {
                 let Some(request) = wanted.take() else { break };
@@ -107,8 +120,20 @@ impl Connections {
                     .flat_map(HashMap::into_values)
                     .flatten()
                 {
-                    let stored = read(OPERATION, &item)?;
-                    found.insert(stored.connection.id.clone(), stored);
+                    match read(OPERATION, &item) {
+                        Ok(stored) => {
+                            found.rows.insert(stored.connection.id.clone(), stored);
+                        }
+                        Err(error) => {
+                            let reader = Reader {
+                                operation: OPERATION,
+                                item: &item,
+                            };
+                            let id = reader.text("id")?.unwrap_or_default();
+                            let id = ConnectionId::parse(id).map_err(|_| error)?;
+                            found.unreadable.insert(id);
+                        }
+                    }
                 }
                 wanted = answer.unprocessed_keys.filter(|keys| !keys.is_empty());
             }
@@ -150,9 +175,80 @@ impl Connections {
         match put.send().await {
             Ok(_) => Ok(Some(version)),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                // Of a transaction that is under way nobody knows yet what it leaves.
+                Some(
+                    PutItemError::ConditionalCheckFailedException(_)
+                    | PutItemError::TransactionConflictException(_),
+                ) => Ok(None),
                 Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
             },
+        }
+    }
+
+    /// Stores up to [`TOGETHER`] connections, each as [`Connections::put`] does with the version that is expected and whether
+    /// it was told of. All of them or, when somebody else was quicker with one, none: `false` then.
+    ///
+    /// # Errors
+    /// Retry; give up on a connection that is too large.
+    pub async fn put_together(
+        &self,
+        writes: &[(&Connection, Option<u64>, bool)],
+    ) -> Result<bool, Error> {
+        const OPERATION: &str = "storing connections";
+        let puts = writes.iter().map(|(connection, expected, told)| {
+            let version = expected.unwrap_or_default().saturating_add(1);
+            let put = Put::builder()
+                .table_name(&self.table)
+                .set_item(Some(write(OPERATION, connection, version, *told)?));
+            let put = match expected {
+                None => put.condition_expression("attribute_not_exists(id)"),
+                Some(expected) => put
+                    .condition_expression("version = :expected")
+                    .expression_attribute_values(":expected", count(*expected)),
+            };
+            let put = put.build().map_err(incomplete(OPERATION))?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        });
+        let puts = puts.collect::<Result<Vec<_>, Error>>()?;
+        self.together(OPERATION, puts).await
+    }
+
+    /// Notes of up to [`TOGETHER`] connections what [`Connections::told`] does of one. All of them or none: `false` then.
+    ///
+    /// # Errors
+    /// Retry: doing it twice changes nothing.
+    pub async fn told_together(&self, rows: &[(&ConnectionId, u64)]) -> Result<bool, Error> {
+        const OPERATION: &str = "storing that connections were told of";
+        let updates = rows.iter().map(|(id, version)| {
+            let update = Update::builder()
+                .table_name(&self.table)
+                .key("id", text(id.as_str()))
+                .update_expression(TOLD)
+                .condition_expression("version = :expected")
+                .expression_attribute_values(":told", AttributeValue::Bool(true))
+                .expression_attribute_values(":expected", count(*version))
+                .expression_attribute_values(":next", count(version.saturating_add(1)))
+                .build()
+                .map_err(incomplete(OPERATION))?;
+            Ok(TransactWriteItem::builder().update(update).build())
+        });
+        let updates = updates.collect::<Result<Vec<_>, Error>>()?;
+        self.together(OPERATION, updates).await
+    }
+
+    async fn together(
+        &self,
+        operation: &'static str,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<bool, Error> {
+        if writes.is_empty() {
+            return Ok(true);
+        }
+        match transact(&self.client, operation, writes).await {
+            Ok(Written::All) => Ok(true),
+            // A row has changed, or is being changed at this moment.
+            Ok(Written::Nothing { .. }) | Err(Error::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -163,25 +259,56 @@ impl Connections {
     /// Retry: doing it twice changes nothing.
     pub async fn told(&self, id: &ConnectionId, version: u64) -> Result<bool, Error> {
         const OPERATION: &str = "storing that a connection was told of";
-        let sent = self
-            .client
+        let update = self
+            .of_version(id, version)
+            .update_expression(TOLD)
+            .expression_attribute_values(":told", AttributeValue::Bool(true))
+            .expression_attribute_values(":next", count(version.saturating_add(1)));
+        held(OPERATION, update.send().await)
+    }
+
+    /// Notes that a connection's end was asked for in vain, if its row is still of that version. That is no change of it.
+    ///
+    /// # Errors
+    /// Retry: doing it twice changes nothing.
+    pub async fn asked_for(
+        &self,
+        id: &ConnectionId,
+        version: u64,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        const OPERATION: &str = "storing that a connection's end was asked for";
+        let update = self
+            .of_version(id, version)
+            .update_expression("SET asked_at = :now")
+            .expression_attribute_values(":now", time(now));
+        held(OPERATION, update.send().await)
+    }
+
+    /// Takes a connection out of [`Connections::unfinished`] that will never have an end, if its row is still of that
+    /// version. It comes back with its next change.
+    ///
+    /// # Errors
+    /// Retry: doing it twice changes nothing.
+    pub async fn give_up_end(&self, id: &ConnectionId, version: u64) -> Result<bool, Error> {
+        const OPERATION: &str = "storing that a connection has no end";
+        let update = self
+            .of_version(id, version)
+            .update_expression("REMOVE unfinished, asked_at");
+        held(OPERATION, update.send().await)
+    }
+
+    fn of_version(
+        &self,
+        id: &ConnectionId,
+        version: u64,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        self.client
             .update_item()
             .table_name(&self.table)
             .key("id", text(id.as_str()))
-            .update_expression("SET told = :told, version = :next")
             .condition_expression("version = :expected")
-            .expression_attribute_values(":told", AttributeValue::Bool(true))
             .expression_attribute_values(":expected", count(version))
-            .expression_attribute_values(":next", count(version.saturating_add(1)))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
-        }
     }
 
     /// The connections that began in a period, some at a time. One is listed a moment after it was stored.
@@ -202,10 +329,11 @@ impl Connections {
             .try_map(|item| Ok(read(OPERATION, &item)?.connection))
     }
 
-    /// The connections without an end that began in a period, newest first, some at a time.
+    /// The connections that began in a period and have no end, or have one and were not told of; newest first, some at a
+    /// time. Rows that cannot be read are left out.
     ///
     /// # Errors
-    /// Retry, but for a corrupt row.
+    /// Retry.
     pub async fn unfinished(
         &self,
         period: Period,
@@ -217,7 +345,12 @@ impl Connections {
         let group = Groups::One(UNFINISHED.to_owned());
         let order = Order::NewestFirst;
         let page = index.page(&self.client, &group, period, order, after, limit);
-        page.await?.try_map(|item| read(OPERATION, &item))
+        let page = page.await?;
+        let rows = page.items.iter();
+        Ok(Page {
+            items: rows.filter_map(|item| read(OPERATION, item).ok()).collect(),
+            next: page.next,
+        })
     }
 
     /// The connections of one task that began in a period, some at a time: found by the task's number and by its id,
@@ -371,6 +504,36 @@ fn keys(task: &TaskReference) -> (Option<String>, Option<String>) {
     (given(number), given(sys_id))
 }
 
+fn incomplete(
+    operation: &'static str,
+) -> impl FnOnce(aws_sdk_dynamodb::error::BuildError) -> Error {
+    move |error| Error::Corrupt {
+        operation,
+        what: "request",
+        problem: error.to_string(),
+    }
+}
+
+/// Whether the condition of a write held. Of a transaction that is under way nobody knows yet what it leaves.
+fn held<T, R>(
+    operation: &'static str,
+    sent: Result<T, SdkError<UpdateItemError, R>>,
+) -> Result<bool, Error>
+where
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    let Err(error) = sent else {
+        return Ok(true);
+    };
+    match error.as_service_error() {
+        Some(
+            UpdateItemError::ConditionalCheckFailedException(_)
+            | UpdateItemError::TransactionConflictException(_),
+        ) => Ok(false),
+        Some(_) | None => Err(Error::unavailable(operation)(error)),
+    }
+}
+
 fn count(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -394,7 +557,7 @@ fn write(
         ("day".to_owned(), text(day.to_string())),
         ("started_at".to_owned(), time(connection.started_at)),
     ]);
-    if connection.ended_at.is_none() {
+    if connection.ended_at.is_none() || !told {
         row.insert("unfinished".to_owned(), text(UNFINISHED));
     }
     let (by_number, by_sys_id) = connection.task.as_ref().map(keys).unwrap_or_default();
@@ -412,6 +575,7 @@ fn read(operation: &'static str, item: &Item) -> Result<StoredConnection, Error>
         connection: reader.required_json("document")?,
         told: reader.flag("told"),
         version: reader.number("version")?.unwrap_or(0),
+        asked_at: reader.time("asked_at")?,
     })
 }
 
@@ -449,6 +613,9 @@ mod tests {
             sys_id: Some(String::new()),
             ..TaskReference::default()
         });
+        // It stays among the unfinished until it was told of.
+        let untold = write("x", &ended, 4, false).unwrap();
+        assert_eq!(untold["unfinished"], text("unfinished"));
         let ended = write("x", &ended, 4, true).unwrap();
         assert_eq!(ended["task_number"], text("INC0010001"));
         assert!(!ended.contains_key("unfinished") && !ended.contains_key("task_sys_id"));

@@ -25,7 +25,7 @@ mod workflows;
 pub use accounts::{Accounts, Lease, Renamed};
 pub use case_creations::{CaseCreation, CaseCreations, CreationClaim, WaitingCreation};
 pub use connection_history::{Asked, History};
-pub use connections::{Connections, StoredConnection};
+pub use connections::{Connections, Known, StoredConnection, TOGETHER};
 pub use connects::{Authorization, Connects, Invitation, Taken};
 pub use documents::{Document, Documents, Endpoints, Operations};
 pub use domain::decision::{Decision, EventRecord, Outcome};

@@ -73,7 +73,8 @@ impl Mails {
             .row(id)
             .update_expression(
                 "SET #state = :sending, lease_owner = :owner, lease_until = :until, began_at = :now, \
-                 fingerprint = :fingerprint, expires_at = :expiry ADD attempts :one",
+                 fingerprint = :fingerprint, expires_at = :expiry, \
+                 state_before = if_not_exists(#state, :failed) ADD attempts :one",
             )
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":sending", text(SENDING))
@@ -87,7 +88,8 @@ impl Mails {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let again = if resend {
             update = update.expression_attribute_values(":sent", text(SENT));
-            " OR #state = :sent OR (#state = :sending AND lease_until <= :now)"
+            " OR #state = :sent OR (#state = :sending \
+             AND (attribute_not_exists(lease_until) OR lease_until <= :now))"
         } else {
             ""
         };
@@ -124,21 +126,24 @@ impl Mails {
             .row(id)
             .update_expression(
                 "SET #state = :state, message_id = :message, sent_at = :now \
-                 REMOVE lease_owner, lease_until",
+                 REMOVE lease_owner, lease_until, state_before",
             )
             .expression_attribute_values(":message", text(message_id))
             .expression_attribute_values(":now", time(now));
         end("noting that a mail was sent", update, SENT, owner).await
     }
 
-    /// Notes that the mail was surely not sent, so that anybody may; tells whether the caller still had the right to.
+    /// Notes that the mail was surely not sent this time, so that anybody may send it, unless it was sent before, or
+    /// perhaps was: then it counts as that again. Tells whether the caller still had the right to.
     ///
     /// # Errors
     /// Retry, or leave it: the mail then counts as one of which nobody knows.
     pub async fn failed(&self, id: &str, owner: &str) -> Result<bool, Error> {
-        let update = self
-            .row(id)
-            .update_expression("SET #state = :state REMOVE lease_owner, lease_until");
+        // `sending` without a lease is what nobody knows of.
+        let update = self.row(id).update_expression(
+            "SET #state = if_not_exists(state_before, :state) \
+             REMOVE lease_owner, lease_until, state_before",
+        );
         end("noting that a mail was not sent", update, FAILED, owner).await
     }
 

@@ -15,8 +15,11 @@ use crate::{
     SessionState, User, Words,
 };
 
-/// Longest list, in bytes: a page of the report holds up to 1000 connections, each with texts of up to 4000 characters.
+/// Longest list, in bytes.
 const LIST_LIMIT: usize = 8 * 1024 * 1024;
+/// Longest page of the report, in bytes: it holds up to 1000 connections, each with several texts of some thousand
+/// characters. One that is longer would stand before all that come behind it.
+const REPORT_LIMIT: usize = 32 * 1024 * 1024;
 
 /// One company, as whoever the token belongs to sees it. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -103,7 +106,7 @@ impl Client {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         let (body, call) = attempt
-            .list(&["reports", "connections"], &parameters)
+            .list_of(REPORT_LIMIT, &["reports", "connections"], &parameters)
             .await?;
         match ConnectionPage::read(&body) {
             Some(value) => Ok(Answer { value, call }),
@@ -368,8 +371,17 @@ impl Attempt<'_> {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<(Map<String, Value>, Call), Error> {
+        self.list_of(LIST_LIMIT, path, query).await
+    }
+
+    async fn list_of(
+        &self,
+        limit: usize,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(Map<String, Value>, Call), Error> {
         let request = Request::new(Method::GET, self.client.url(path, query));
-        self.read(request.body_limit(LIST_LIMIT)).await
+        self.read(request.body_limit(limit)).await
     }
 
     /// The status first: what is no success may be an object, too.

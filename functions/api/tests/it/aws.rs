@@ -1,20 +1,33 @@
-//! A stand-in for the AWS services that the function calls: tables with the few conditions that matter here.
+//! A stand-in for the AWS services that the function calls: tables with the few conditions that matter here. Those of
+//! connections and service cases are in a real engine, since they are found by indexes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, retry::RetryConfig};
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use dynoxide::Database;
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// The tables that are in the engine.
+const IN_ENGINE: [&str; 2] = ["connections", "teamviewer"];
 
 /// What the services hold, and how they answer.
 #[derive(Debug, Default)]
 pub(crate) struct Aws {
     pub(crate) tables: BTreeMap<String, Vec<Value>>,
     pub(crate) secrets: BTreeMap<String, String>,
+    /// What was put into the queue, oldest first.
+    pub(crate) messages: Vec<Value>,
+    /// What was mailed.
+    pub(crate) mails: Vec<Value>,
+    engine: Option<SocketAddr>,
     /// Names of operations that fail.
     pub(crate) down: Vec<&'static str>,
     /// Names of operations that are never answered.
@@ -59,6 +72,12 @@ impl Aws {
                 (StatusCode::OK, json!({"Items": rows}))
             }
             "TransactWriteItems" => self.transaction(body),
+            "SendMessage" => {
+                assert_eq!(body["QueueUrl"], "teamviewer_queue_url");
+                let message = body["MessageBody"].as_str().unwrap();
+                self.messages.push(serde_json::from_str(message).unwrap());
+                (StatusCode::OK, json!({"MessageId": "m"}))
+            }
             "PutEvents" => (
                 StatusCode::OK,
                 json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}),
@@ -209,12 +228,17 @@ fn updated(mut row: Value, body: &Value) -> Value {
 
 async fn serve(
     State(aws): State<Arc<Mutex<Aws>>>,
+    uri: Uri,
     headers: HeaderMap,
     body: String,
 ) -> (StatusCode, String) {
-    // Only Lambda is called by a path of its own.
+    // Only Lambda and SES are called by a path of their own.
     let Some(target) = headers.get("x-amz-target") else {
         let asked: Value = serde_json::from_str(&body).unwrap();
+        if uri.path() == "/v2/email/outbound-emails" {
+            aws.lock().unwrap().mails.push(asked);
+            return (StatusCode::OK, json!({"MessageId": "ses-1"}).to_string());
+        }
         let request =
             json!({"method": "POST", "path": "/x", "body": asked["preview"]["input"], "note": "n"});
         let preview = json!({"requests": [request], "problem": null, "notes": []});
@@ -222,20 +246,109 @@ async fn serve(
     };
     let target = target.to_str().unwrap();
     let operation = target.rsplit('.').next().unwrap();
-    let is_silent = aws.lock().unwrap().silent.contains(&operation);
+    let (is_silent, is_down, engine) = {
+        let aws = aws.lock().unwrap();
+        let named = |names: &[&str]| names.contains(&operation);
+        (named(&aws.silent), named(&aws.down), aws.engine)
+    };
     if is_silent {
         std::future::pending::<()>().await;
     }
-    let body = serde_json::from_str(&body).unwrap();
-    let (status, answer) = aws.lock().unwrap().answer(operation, &body);
+    let asked: Value = serde_json::from_str(&body).unwrap();
+    if !is_down && is_in_engine(&asked) {
+        return call_engine(engine.unwrap(), target, &body).await;
+    }
+    let (status, answer) = aws.lock().unwrap().answer(operation, &asked);
     (status, answer.to_string())
+}
+
+fn is_in_engine(asked: &Value) -> bool {
+    let named = |name: &Value| name.as_str().is_some_and(|name| IN_ENGINE.contains(&name));
+    let in_batch = asked["RequestItems"]
+        .as_object()
+        .is_some_and(|tables| tables.keys().any(|name| IN_ENGINE.contains(&name.as_str())));
+    let in_transaction = asked["TransactItems"].as_array().is_some_and(|items| {
+        let writes = items.iter().filter_map(Value::as_object);
+        writes
+            .flat_map(Map::values)
+            .any(|write| named(&write["TableName"]))
+    });
+    named(&asked["TableName"]) || in_batch || in_transaction
+}
+
+async fn call_engine(engine: SocketAddr, target: &str, body: &str) -> (StatusCode, String) {
+    let mut stream = TcpStream::connect(engine).await.unwrap();
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {engine}\r\nx-amz-target: {target}\r\ncontent-type: application/x-amz-json-1.0\r\n\
+         authorization: AWS4-HMAC-SHA256 Credential=id/20261121/eu-west-1/dynamodb/aws4_request, SignedHeaders=host, \
+         Signature=0\r\nx-amz-date: 20261121T120000Z\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (StatusCode::from_u16(status).unwrap(), body.to_owned())
+}
+
+/// The engine, with its tables as the template has them.
+async fn start_engine() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let engine = listener.local_addr().unwrap();
+    let database = Database::memory().unwrap();
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    let attributes = |names: &[&str]| -> Vec<Value> {
+        let kind = |name: &str| if name.ends_with("_at") { "N" } else { "S" };
+        let names = names.iter();
+        names
+            .map(|name| json!({"AttributeName": name, "AttributeType": kind(name)}))
+            .collect()
+    };
+    let key = |names: &[&str]| -> Vec<Value> {
+        let parts = names.iter().zip(["HASH", "RANGE"]);
+        parts
+            .map(|(name, kind)| json!({"AttributeName": name, "KeyType": kind}))
+            .collect()
+    };
+    let index = |name: &str, names: &[&str]| json!({"IndexName": name, "KeySchema": key(names), "Projection": {"ProjectionType": "ALL"}});
+    let tables = [
+        json!({
+            "TableName": "connections", "KeySchema": key(&["id"]), "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": attributes(&["id", "day", "started_at", "task_number", "task_sys_id", "unfinished"]),
+            "GlobalSecondaryIndexes": [
+                index("by_day", &["day", "started_at"]),
+                index("by_task_number", &["task_number", "started_at"]),
+                index("by_task_sys_id", &["task_sys_id", "started_at"]),
+                index("unfinished", &["unfinished", "started_at"]),
+            ],
+        }),
+        json!({
+            "TableName": "teamviewer", "KeySchema": key(&["pk", "sk"]), "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": attributes(&["pk", "sk", "open", "created_at", "task_number", "task_sys_id"]),
+            "GlobalSecondaryIndexes": [
+                index("open_cases", &["open", "created_at"]),
+                index("by_task_number", &["task_number", "created_at"]),
+                index("by_task_sys_id", &["task_sys_id", "created_at"]),
+            ],
+        }),
+    ];
+    for table in tables {
+        let (status, answer) =
+            call_engine(engine, "DynamoDB_20120810.CreateTable", &table.to_string()).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+    }
+    engine
 }
 
 /// Starts the stand-in; the clients of the configuration talk to it.
 pub(crate) async fn start() -> (Arc<Mutex<Aws>>, SdkConfig) {
-    let aws = Arc::new(Mutex::new(Aws::default()));
+    let aws = Arc::new(Mutex::new(Aws {
+        engine: Some(start_engine().await),
+        ..Aws::default()
+    }));
     let app = Router::new().fallback(serve).with_state(Arc::clone(&aws));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     let config = SdkConfig::builder()

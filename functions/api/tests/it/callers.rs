@@ -15,6 +15,10 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
     const ALL: &[Role] = &Role::ALL;
     const ADMIN: &[Role] = &[Role::Admin];
     const OPERATOR: &[Role] = &[Role::Admin, Role::Operator];
+    const ITIL: &[Role] = &[Role::Admin, Role::Itil];
+    const HISTORY: &[Role] = &[Role::Admin, Role::SessionHistoryUser];
+    const TASK_HISTORY: &[Role] = &[Role::Admin, Role::Itil, Role::SessionHistoryUser];
+    const HISTORY_STATE: &[Role] = &[Role::Admin, Role::Operator, Role::SessionHistoryUser];
     match operation {
         "getMe" | "getOpenApi" => Some(ALL),
         "listEndpoints"
@@ -39,6 +43,7 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
         | "getRun"
         | "retryRun"
         | "getEvent"
+        | "getTeamViewerSettings"
         | "listTokens" => Some(OPERATOR),
         "putEndpoint"
         | "deleteEndpoint"
@@ -51,7 +56,26 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
         | "rollBackWorkflow"
         | "deleteWorkflow"
         | "createToken"
-        | "revokeToken" => Some(ADMIN),
+        | "revokeToken"
+        | "putTeamViewerSettings"
+        | "putMailTemplate"
+        | "deleteMailTemplate" => Some(ADMIN),
+        "listConnections" | "countConnections" | "refreshConnections" => Some(HISTORY),
+        "listTaskConnections" | "refreshTaskConnections" => Some(TASK_HISTORY),
+        "getConnectionHistory" => Some(HISTORY_STATE),
+        "listCases"
+        | "createCase"
+        | "getCase"
+        | "closeCase"
+        | "assignCase"
+        | "shareCase"
+        | "previewShare"
+        | "getSupporterLink"
+        | "listTaskCases"
+        | "listMailTemplates"
+        | "getMailTemplate"
+        | "getTeamViewerSignIn"
+        | "signInAtTeamViewer" => Some(ITIL),
         _ => None,
     }
 }
@@ -65,7 +89,7 @@ fn request(route: &api::route::Route) -> Ask {
         Method::DELETE => "DELETE",
         _ => panic!("{route:?}"),
     };
-    let path = ["{name}", "{id}", "{key}"]
+    let path = ["{name}", "{id}", "{key}", "{task}", "{code}"]
         .iter()
         .fold(route.path.to_owned(), |path, part| {
             path.replace(part, route.at.unwrap_or_default())

@@ -7,8 +7,11 @@
 
 mod aws;
 mod callers;
+mod cases;
+mod connections;
 mod document;
 mod dry_run;
 mod operations;
 mod problems;
 mod scene;
+mod teamviewer;

@@ -9,6 +9,7 @@ use accounts::{Accounts, Vendors};
 use api::config::Config;
 use api::route::Moment;
 use api::{Deps, handle};
+use aws_config::SdkConfig;
 use aws_lambda_events::encodings::Body;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
@@ -25,6 +26,8 @@ pub(crate) fn now() -> Timestamp {
 
 pub(crate) struct Scene {
     aws: Arc<Mutex<Aws>>,
+    /// What the clients of the services are made with.
+    pub(crate) config: SdkConfig,
     pub(crate) deps: Arc<Deps>,
     pub(crate) time: Duration,
     pub(crate) now: Timestamp,
@@ -100,8 +103,12 @@ impl Scene {
                 | "SCHEDULE_DEAD_LETTERS"
                 | "SCHEDULES_FUNCTION"
                 | "SERVICENOW_TASKS_FUNCTION"
-                | "ZENDESK_TASKS_FUNCTION" => Some(name.to_lowercase()),
+                | "ZENDESK_TASKS_FUNCTION"
+                | "TEAMVIEWER_TASKS_FUNCTION"
+                | "TEAMVIEWER_QUEUE_URL" => Some(name.to_lowercase()),
                 "RUN_RETENTION_DAYS" => Some("90".to_owned()),
+                "CONNECTIONS_EVERY_HOURS" => Some("6".to_owned()),
+                "MAIL_FROM" => Some("Acme Care <care@acme.com>".to_owned()),
                 _ => {
                     let table = name.strip_suffix("_TABLE")?;
                     Some(table.to_lowercase())
@@ -113,9 +120,10 @@ impl Scene {
         let names = accounts::Config::from_vars(variables).unwrap();
         let accounts = Accounts::new(&config, names, vendors, "test".to_owned());
         let read = Config::from_vars(variables).unwrap();
-        let deps = Deps::new(&config, read, accounts, http).unwrap();
+        let deps = Deps::new(&config, read, accounts, http, "test".to_owned()).unwrap();
         Self {
             aws,
+            config,
             deps: Arc::new(deps),
             time: TIME,
             now: now(),
@@ -169,6 +177,10 @@ impl Scene {
             None => String::new(),
             other => panic!("{other:?}"),
         };
+        let is_csv = response
+            .headers
+            .get("content-type")
+            .is_some_and(|media_type| media_type == "text/csv; charset=utf-8; header=present");
         let answer = Answer {
             status: u16::try_from(response.status_code).unwrap(),
             headers: response
@@ -178,6 +190,8 @@ impl Scene {
                 .collect(),
             body: if text.is_empty() {
                 Value::Null
+            } else if is_csv {
+                Value::String(text)
             } else {
                 serde_json::from_str(&text).unwrap()
             },
@@ -201,6 +215,29 @@ impl Scene {
         for internal in ["arn:aws", "Exception", "127.0.0.1"] {
             assert!(!text.contains(internal), "{text}");
         }
+    }
+
+    /// A `TeamViewer` account with a script token.
+    pub(crate) async fn put_teamviewer_account(&self, admin: &str, name: &str) {
+        let account = json!({
+            "vendor": "teamviewer", "instance": "acme", "credential": {"kind": "bearer", "token": "company-token"}
+        });
+        let put = ask("PUT", &format!("/v1/accounts/{name}")).json(&account);
+        let answer = self.ask(put.token(admin)).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+    }
+
+    /// Sets something for `TeamViewer`.
+    pub(crate) async fn set(&self, admin: &str, settings: &Value) -> Answer {
+        let put = ask("PUT", "/v1/teamviewer/settings").json(settings);
+        self.ask(put.token(admin)).await
+    }
+
+    /// What was put into the queue.
+    pub(crate) fn work(&self) -> Vec<Value> {
+        let aws = self.aws();
+        let messages = aws.messages.iter();
+        messages.map(|message| message["work"].clone()).collect()
     }
 
     /// An account and a workflow that uses it, put by the API itself.

@@ -1,5 +1,7 @@
 //! Creating a case once.
 
+use std::time::Duration;
+
 use domain::connection::Customer;
 use domain::teamviewer::Settings;
 use domain::{AccountName, TaskReference};
@@ -166,7 +168,8 @@ async fn function_that_died_after_creating_leaves_a_case_that_is_found() {
     let (number, _) = stack.incident("x").await;
     // What came of the call is never noted: neither at once nor by giving the right back.
     let (settings, request) = (settings(), request(&number));
-    let creating = stack.cases.create(&settings, &request, now());
+    let invocation = stack.cases.within(now(), Duration::from_mins(1));
+    let creating = invocation.create(&settings, &request, now());
     let silence = Action::Hold {
         after_write: true,
         ms: 20_000,
@@ -176,9 +179,9 @@ async fn function_that_died_after_creating_leaves_a_case_that_is_found() {
         .add_faults(&[of_posts(silence)])
         .await
         .unwrap();
-    let killed = tokio::time::timeout(std::time::Duration::from_secs(3), creating).await;
+    let killed = tokio::time::timeout(Duration::from_secs(3), creating).await;
     assert!(killed.is_err());
-    let held = stack.other.create(&settings, &request, after(30)).await;
+    let held = stack.other.create(&settings, &request, after(89)).await;
     assert!(matches!(held, Err(Error::BeingCreated { .. })), "{held:?}");
     let found = stack
         .other
@@ -243,6 +246,131 @@ async fn case_waits_until_its_user_has_signed_in() {
     assert_eq!(there.case.account, request.account);
     let [session] = sessions(&stack).await.try_into().unwrap();
     assert_eq!(session["description"], format!("{number}: x"));
+}
+
+/// A case that waits for Ann, who has signed in by now.
+async fn waiting(stack: &Stack) -> CreateCase {
+    let (number, _) = stack.incident("x").await;
+    let mut request = request(&number);
+    request.account = AccountName::parse("tv-ann").unwrap();
+    create(stack, &request, 0).await.unwrap_err();
+    stack.sign_in("ann").await;
+    request
+}
+
+async fn create_waiting(stack: &Stack, seconds: i64) -> Result<usize, Error> {
+    let ann = AccountName::parse("tv-ann").unwrap();
+    stack
+        .other
+        .create_waiting(&settings(), &ann, after(seconds))
+        .await
+}
+
+#[tokio::test]
+async fn waiting_case_that_was_not_confirmed_is_left_alone_before_it_is_looked_for() {
+    let stack = Stack::new().await;
+    let request = waiting(&stack).await;
+    stack
+        .teamviewer
+        .add_faults(&[of_posts(Action::LoseAnswer)])
+        .await
+        .unwrap();
+    let unclear = create_waiting(&stack, 60).await.unwrap_err();
+    assert!(
+        matches!(unclear, Error::CreationUnclear { .. }),
+        "{unclear}"
+    );
+    // Neither the message that comes again nor the user who asks again.
+    for early in [
+        create_waiting(&stack, 65).await.unwrap_err(),
+        create(&stack, &request, 70).await.unwrap_err(),
+    ] {
+        assert!(matches!(early, Error::BeingCreated { .. }), "{early}");
+    }
+    assert_eq!(stack.asked("GET /api/v1/sessions").await, 0);
+    assert_eq!(create_waiting(&stack, 80).await.unwrap(), 1);
+    assert_eq!(stack.asked(POST).await, 1);
+    assert_eq!(sessions(&stack).await.len(), 1);
+}
+
+#[tokio::test]
+async fn waiting_case_outlives_the_function_that_created_it() {
+    let stack = Stack::new().await;
+    let request = waiting(&stack).await;
+    let silence = Action::Hold {
+        after_write: true,
+        ms: 20_000,
+    };
+    stack
+        .teamviewer
+        .add_faults(&[of_posts(silence)])
+        .await
+        .unwrap();
+    let invocation = stack.cases.within(after(60), Duration::from_secs(30));
+    let settings = settings();
+    let creating = invocation.create_waiting(&settings, &request.account, after(60));
+    let killed = tokio::time::timeout(Duration::from_secs(3), creating).await;
+    assert!(killed.is_err());
+    let held = create_waiting(&stack, 65).await.unwrap_err();
+    assert!(matches!(held, Error::BeingCreated { .. }), "{held}");
+    assert_eq!(create_waiting(&stack, 121).await.unwrap(), 1);
+    assert_eq!(sessions(&stack).await.len(), 1);
+    assert_eq!(create_waiting(&stack, 122).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn case_that_was_made_for_the_user_meanwhile_waits_no_longer() {
+    let stack = Stack::new().await;
+    let request = waiting(&stack).await;
+    assert!(create(&stack, &request, 30).await.unwrap().created);
+    assert_eq!(create_waiting(&stack, 60).await.unwrap(), 0);
+    assert!(!stack.rows().await.contains("waiting#"));
+    assert_eq!(sessions(&stack).await.len(), 1);
+}
+
+#[tokio::test]
+async fn customer_who_is_too_long_is_refused_or_shortened() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    for (name, email, field) in [
+        (Some("n".repeat(101)), None, "customer_name"),
+        (
+            None,
+            Some(format!("{}@example.com", "e".repeat(243))),
+            "customer_email",
+        ),
+    ] {
+        let mut request = request(&number);
+        request.customer = Customer { name, email };
+        let error = create(&stack, &request, 0).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.field()),
+            (ErrorKind::Invalid, Some(field))
+        );
+    }
+    assert_eq!(stack.asked(POST).await, 0);
+}
+
+#[tokio::test]
+async fn tokens_are_not_renewed_when_the_function_is_nearly_over() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let expired = json!({
+        "kind": "oauth_authorization_code", "client_id": "app", "client_secret": "hunter2",
+        "issued": {
+            "access_token": "old", "refresh_token": "older", "at": "2026-11-22T08:00:00Z",
+            "expires_at": "2026-11-22T09:00:00Z",
+        },
+    });
+    stack.connect("tv-ann", "teamviewer", "acme", expired).await;
+    let mut request = request(&number);
+    request.account = AccountName::parse("tv-ann").unwrap();
+    let late = stack.cases.within(now(), Duration::from_secs(5));
+    let error = late.create(&settings(), &request, now()).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Account(accounts::Error::NoTime(_))),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use domain::service_case::CaseState;
 use serde_json::json;
 use service_cases::{Error, ErrorKind};
 
-use crate::stack::{CODE, SECRET, Stack, account, after, case, code, now};
+use crate::stack::{CODE, SECRET, Stack, account, after, case, code, now, settings};
 
 #[tokio::test]
 async fn case_is_closed_once_and_its_connections_are_fetched() {
@@ -193,4 +193,95 @@ async fn cases_of_a_task_are_found_by_number_and_by_id() {
     assert_eq!(find("inc0010001").await, ["s222-222-222", CODE]);
     assert_eq!(find(id).await, ["s222-222-222"]);
     assert_eq!(find("INC0010003").await, Vec::<String>::new());
+}
+
+/// A case that Ann has created with her own account, as the table knows it.
+async fn of_ann(stack: &Stack) -> domain::AccountName {
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    let ann = stack.sign_in("ann").await;
+    let seen = stack.cases.case(&code(), &ann, now()).await.unwrap();
+    assert_eq!(seen.account, ann);
+    ann
+}
+
+#[tokio::test]
+async fn nobody_acts_with_the_account_of_somebody_else() {
+    let stack = Stack::new().await;
+    of_ann(&stack).await;
+    stack.set(&settings()).await;
+    let bob = stack.sign_in("bob").await;
+    for refused in [
+        stack.cases.case(&code(), &bob, after(1)).await.err(),
+        stack.cases.close(&code(), &bob, after(1)).await.err(),
+        stack
+            .cases
+            .assign(&code(), "u1002", &bob, after(1))
+            .await
+            .err(),
+        stack
+            .cases
+            .supporter_link(&code(), &bob, after(1))
+            .await
+            .err(),
+    ] {
+        let error = refused.unwrap();
+        assert!(
+            matches!(error, Error::UnknownCase(_) | Error::TeamViewer { .. }),
+            "{error}"
+        );
+    }
+    // What Bob may not see is not closed.
+    assert_eq!(stack.events(CASE_CLOSED).len(), 0);
+    let [session] = stack
+        .teamviewer
+        .records("sessions")
+        .await
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!(session["state"], "Open", "{session}");
+    let closed = stack.cases.close(&code(), &account(), after(2)).await;
+    assert_eq!(closed.unwrap().state, CaseState::Closed);
+}
+
+#[tokio::test]
+async fn case_of_the_companys_account_may_be_asked_for_by_all() {
+    let stack = Stack::new().await;
+    stack.set(&settings()).await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    stack.cases.case(&code(), &account(), now()).await.unwrap();
+    let bob = stack.sign_in("bob").await;
+    let seen = stack.cases.case(&code(), &bob, after(1)).await.unwrap();
+    assert_eq!(seen.state, CaseState::Open);
+}
+
+#[tokio::test]
+async fn case_that_nobody_knew_is_no_news_until_a_list_has_it() {
+    let stack = Stack::new().await;
+    let cases = settings().cases.unwrap();
+    stack.cases.poll(&cases, now()).await.unwrap();
+    let mut online = case(CODE);
+    online["online"] = json!(true);
+    stack
+        .teamviewer
+        .put_sessions(&json!([online]))
+        .await
+        .unwrap();
+    let seen = stack
+        .cases
+        .case(&code(), &account(), after(5))
+        .await
+        .unwrap();
+    assert!(seen.online);
+    assert_eq!(stack.events(CASE_ONLINE).len(), 0);
+    stack.cases.poll(&cases, after(30)).await.unwrap();
+    assert_eq!(stack.events(CASE_ONLINE).len(), 1);
 }

@@ -6,7 +6,7 @@ use sandbox::{Action, Fault, Match};
 use serde_json::json;
 use service_cases::{PollOutcome, Polled};
 
-use crate::stack::{CODE, SECRET, Stack, account, after, case, now, settings};
+use crate::stack::{AWS_WORDS, CODE, SECRET, Stack, account, after, case, now, settings};
 
 const SECOND: &str = "s222-222-222";
 
@@ -107,11 +107,11 @@ async fn two_viewers_ask_once() {
         .filter(|one| matches!(one, PollOutcome::Polled(_)));
     assert_eq!(polled.count(), 1, "{outcomes:?}");
     assert_eq!(stack.asked("GET /api/v1/sessions").await, 1);
-    let early = stack.other.poll(&settings, after(29)).await.unwrap();
+    let early = stack.other.poll(&settings, after(27)).await.unwrap();
     let PollOutcome::NotDue { as_of, next_at, .. } = early else {
         panic!("{early:?}");
     };
-    assert_eq!((as_of, next_at), (Some(now()), Some(after(30))));
+    assert_eq!((as_of, next_at), (Some(now()), Some(after(28))));
     poll(&stack, 30).await;
 }
 
@@ -127,7 +127,115 @@ async fn poll_whose_function_died_is_made_up_for() {
     stack.aws().down.push("UpdateItem poll");
     stack.cases.poll(&cases(), now()).await.unwrap_err();
     stack.aws().down.clear();
-    poll(&stack, 61).await;
+    poll(&stack, 331).await;
+}
+
+#[tokio::test]
+async fn nobody_lists_while_a_long_function_does() {
+    let stack = Stack::new().await;
+    let time = std::time::Duration::from_mins(5);
+    let invocation = stack.cases.within(now(), time);
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    let silence = Fault::new(Action::Hold {
+        after_write: true,
+        ms: 20_000,
+    });
+    stack.teamviewer.add_faults(&[silence]).await.unwrap();
+    let settings = cases();
+    let polling = invocation.poll(&settings, now());
+    let killed = tokio::time::timeout(std::time::Duration::from_secs(2), polling).await;
+    assert!(killed.is_err());
+    let early = stack.other.poll(&settings, after(301)).await.unwrap();
+    assert!(matches!(early, PollOutcome::NotDue { .. }), "{early:?}");
+    poll(&stack, 330).await;
+}
+
+#[tokio::test]
+async fn list_from_before_a_close_opens_no_case_again() {
+    let stack = Stack::new().await;
+    let mut online = case(CODE);
+    online["online"] = json!(true);
+    stack
+        .teamviewer
+        .put_sessions(&json!([online.clone()]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let closed = json!({"state": "closed", "closed_at": after(10)});
+    stack
+        .teamviewer
+        .change_session(CODE, &closed)
+        .await
+        .unwrap();
+    let code = crate::stack::code();
+    stack
+        .cases
+        .close(&code, &account(), after(10))
+        .await
+        .unwrap();
+    let told = stack.aws().events.len();
+    answer_lists(&stack, &[json!({"sessions": [{
+        "code": CODE, "state": "open", "online": true, "groupid": "g1", "valid_until": "2026-11-23T09:00:00Z",
+    }]})])
+    .await;
+    let polled = poll(&stack, 30).await;
+    assert_eq!((polled.open, polled.changed, polled.came_online), (1, 0, 0));
+    assert_eq!(stack.aws().events.len(), told);
+    let open = stack.cases.open_cases(&account(), after(30)).await.unwrap();
+    assert_eq!(open.cases, []);
+}
+
+#[tokio::test]
+async fn list_with_gaps_does_not_count_as_the_first_one() {
+    let stack = Stack::new().await;
+    answer_lists(&stack, &[json!({"sessions": [{"state": "open"}]})]).await;
+    assert!(!poll(&stack, 0).await.complete);
+    let open = stack.cases.open_cases(&account(), now()).await.unwrap();
+    assert_eq!(open.as_of, None);
+    let mut online = case(CODE);
+    online["online"] = json!(true);
+    stack
+        .teamviewer
+        .put_sessions(&json!([online]))
+        .await
+        .unwrap();
+    assert_eq!(poll(&stack, 30).await.came_online, 0);
+    assert_eq!(stack.events(CASE_ONLINE).len(), 0);
+    let open = stack.cases.open_cases(&account(), after(30)).await.unwrap();
+    assert_eq!(open.as_of, Some(after(30)));
+}
+
+#[tokio::test]
+async fn what_aws_says_of_the_stack_is_for_logs_alone() {
+    let stack = Stack::new().await;
+    stack
+        .teamviewer
+        .put_sessions(&json!([case(CODE)]))
+        .await
+        .unwrap();
+    poll(&stack, 0).await;
+    let online = json!({"online": true});
+    stack
+        .teamviewer
+        .change_session(CODE, &online)
+        .await
+        .unwrap();
+    stack.aws().down.push("PutEvents");
+    let error = stack.cases.poll(&cases(), after(30)).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("AccessDeniedException"), "{text}");
+    assert!(!text.contains("arn:"), "{text}");
+    assert!(startup::chain(&error).contains(AWS_WORDS), "logs say why");
+    let open = stack.cases.open_cases(&account(), after(31)).await.unwrap();
+    let problem = open.problem.unwrap();
+    assert!(
+        !problem.contains("AccessDenied") && !problem.contains("arn:"),
+        "{problem}"
+    );
 }
 
 #[tokio::test]

@@ -230,6 +230,39 @@ async fn mail_that_was_refused_may_be_tried_again() {
 }
 
 #[tokio::test]
+async fn resend_that_was_refused_leaves_the_mail_as_it_was() {
+    let mut resend = request();
+    resend.resend = true;
+    let refused = Some((429, "TooManyRequestsException"));
+
+    let sent = with_incident().await;
+    share(&sent, &request(), 0).await.unwrap();
+    sent.aws().ses = refused;
+    share(&sent, &resend, 60).await.unwrap_err();
+    sent.aws().ses = None;
+    let again = share(&sent, &request(), 120).await.unwrap();
+    assert_eq!(
+        (again.repeated, again.message_id.as_str(), again.sent_at),
+        (true, "ses-1", now())
+    );
+    assert_eq!(sent.aws().mails.len(), 1);
+
+    let unclear = with_incident().await;
+    unclear.aws().ses = Some((0, ""));
+    share(&unclear, &request(), 0).await.unwrap_err();
+    unclear.aws().ses = refused;
+    share(&unclear, &resend, 90).await.unwrap_err();
+    unclear.aws().ses = None;
+    let error = share(&unclear, &request(), 120).await.unwrap_err();
+    assert!(matches!(error, Error::MailUnclear { .. }), "{error}");
+    assert_eq!(unclear.aws().mails.len(), 1);
+    assert_eq!(
+        share(&unclear, &resend, 121).await.unwrap().message_id,
+        "ses-2"
+    );
+}
+
+#[tokio::test]
 async fn recipient_is_the_customer_else_the_caller_else_nobody() {
     let stack = with_incident().await;
     let nobody = json!({"end_customer": {"name": "Bea", "email": ""}});

@@ -24,6 +24,9 @@ use serde_json::{Value, json};
 use service_cases::{Config, ServiceCases};
 
 pub(crate) const CODE: &str = "s119-457-589";
+/// What AWS says of the stack to whoever has no right: for nobody else's eyes.
+pub(crate) const AWS_WORDS: &str =
+    "User: arn:aws:sts::111122223333:assumed-role/Api is not authorized to do this";
 /// What makes the link of a supporter.
 pub(crate) const SECRET: &str = "s3cret-of-supporters";
 
@@ -101,10 +104,19 @@ impl Stack {
         let sandbox = Sandbox::start().await;
         let teamviewer = sandbox.control().teamviewer("acme");
         let mut config = json!({
-            "users": [{"id": "u1001", "name": "Ann", "email": "ann@example.com"}],
+            "users": [
+                {"id": "u1001", "name": "Ann", "email": "ann@example.com"},
+                {"id": "u1002", "name": "Bob", "email": "bob@example.com"},
+            ],
             "groups": [{"id": "g1", "name": "Helpdesk"}],
             "script_tokens": [{"token": "company-token"}],
-            "bearer_tokens": [{"token": "anns-token", "username": "u1001", "expires_in": 86400}],
+            "bearer_tokens": [
+                {"token": "anns-token", "username": "u1001", "expires_in": 86400},
+                {
+                    "token": "bobs-token", "username": "u1002", "expires_in": 86400,
+                    "scope": "Users.Read",
+                },
+            ],
         });
         for (name, value) in company.as_object().unwrap() {
             config[name] = value.clone();
@@ -202,6 +214,22 @@ impl Stack {
         self.aws().secrets.insert(secret, credential.to_string());
     }
 
+    /// Stores an account of somebody's own, `tv-ann` or `tv-bob`.
+    pub(crate) async fn sign_in(&self, name: &str) -> AccountName {
+        let token = json!({"kind": "bearer", "token": format!("{name}s-token")});
+        let account = format!("tv-{name}");
+        self.connect(&account, "teamviewer", "acme", token).await;
+        AccountName::parse(&account).unwrap()
+    }
+
+    /// Stores the settings.
+    pub(crate) async fn set(&self, settings: &Settings) {
+        let table = "teamviewer_table".to_owned();
+        let stored = store::TeamViewerSettings::new(self.tables.clone(), table);
+        let put = stored.put(settings, None, "test", now()).await;
+        assert!(put.unwrap().is_some());
+    }
+
     /// An incident of Bea's in ServiceNow; its number and its id.
     pub(crate) async fn incident(&self, short_description: &str) -> (String, String) {
         let people = self.servicenow.records("sys_user").await.unwrap();
@@ -295,7 +323,7 @@ async fn serve(
         aws.down.iter().any(|down| name.starts_with(down))
     };
     if is_down {
-        let answer = json!({"__type": "AccessDeniedException", "message": "no"});
+        let answer = json!({"__type": "AccessDeniedException", "message": AWS_WORDS});
         return answered(400, answer);
     }
     if target.is_some_and(|target| target.starts_with("DynamoDB")) {

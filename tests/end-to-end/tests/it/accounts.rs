@@ -50,24 +50,24 @@ async fn oauth_vendor(scene: &Scene, vendor: Vendor) -> &InstanceControl {
             scene.zendesk.create(&config).await.unwrap();
             &scene.zendesk
         }
-        Vendor::Qualtrics => panic!("its accounts have tests of their own"),
+        Vendor::Qualtrics | Vendor::TeamViewer => panic!("its accounts have tests of their own"),
     }
 }
 
 /// A browser: keeps cookies, and does not follow by itself.
-struct Browser {
+pub(crate) struct Browser {
     http: reqwest::Client,
     cookies: Vec<String>,
 }
 
-struct Shown {
-    status: u16,
+pub(crate) struct Shown {
+    pub(crate) status: u16,
     location: Option<String>,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Browser {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         Self {
             http: http.build().unwrap(),
@@ -114,7 +114,7 @@ impl Browser {
         back.location.unwrap()
     }
 
-    async fn connect(&mut self, connect: &Connect) -> Shown {
+    pub(crate) async fn connect(&mut self, connect: &Connect) -> Shown {
         let back = self.agree(connect).await;
         self.open(&back).await
     }
@@ -221,7 +221,7 @@ async fn account_is_connected_in_the_browser_and_then_used() {
         let tasks = match vendor {
             Vendor::Zendesk => Scene::ticket_only(),
             Vendor::ServiceNow => Scene::incident_only(),
-            Vendor::Qualtrics => panic!("tasks work in the other two"),
+            Vendor::Qualtrics | Vendor::TeamViewer => panic!("tasks work in the other two"),
         };
         let workflow = scene.apply("w", None, tasks).await;
         let (run, tasks) = scene
@@ -348,7 +348,7 @@ async fn token_that_ends_in_mid_run_is_renewed_and_the_task_done() {
         let (control, tasks) = match vendor {
             Vendor::Zendesk => (&scene.zendesk, Scene::ticket_only()),
             Vendor::ServiceNow => (&scene.servicenow, Scene::incident_only()),
-            Vendor::Qualtrics => panic!("tasks work in the other two"),
+            Vendor::Qualtrics | Vendor::TeamViewer => panic!("tasks work in the other two"),
         };
         let workflow = scene.apply("w", None, tasks).await;
         let (run, _) = scene
@@ -579,7 +579,7 @@ async fn client_credentials_need_no_person() {
         let tasks = match vendor {
             Vendor::Zendesk => Scene::ticket_only(),
             Vendor::ServiceNow => Scene::incident_only(),
-            Vendor::Qualtrics => panic!("tasks work in the other two"),
+            Vendor::Qualtrics | Vendor::TeamViewer => panic!("tasks work in the other two"),
         };
         let workflow = scene.apply("w", None, tasks).await;
         let (run, tasks) = scene

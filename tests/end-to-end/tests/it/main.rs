@@ -27,5 +27,7 @@ mod qualtrics;
 mod scene;
 mod schedules;
 mod servicenow_tasks;
+mod store_connections;
 mod store_tables;
+mod teamviewer;
 mod zendesk_tasks;

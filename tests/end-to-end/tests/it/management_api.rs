@@ -20,7 +20,7 @@ fn tokens(stack: &Stack) -> Tokens {
 }
 
 /// A token with these roles: its id and itself.
-async fn token(stack: &Stack, roles: &[Role]) -> (access::TokenId, String) {
+pub(crate) async fn token(stack: &Stack, roles: &[Role]) -> (access::TokenId, String) {
     let now = Timestamp::now();
     let new = NewToken {
         name: "end to end".to_owned(),
@@ -37,7 +37,7 @@ async fn token(stack: &Stack, roles: &[Role]) -> (access::TokenId, String) {
 }
 
 /// What the API answers: status, media type, body.
-async fn ask(
+pub(crate) async fn ask(
     scene: &Scene,
     token: Option<&str>,
     method: reqwest::Method,

@@ -114,6 +114,8 @@ impl Stack {
             "SERVICENOW_URL" => Some(self.output("ServiceNowUrl")),
             "ZENDESK_URL" => Some(self.output("ZendeskUrl")),
             "QUALTRICS_URL" => Some(self.output("QualtricsUrl")),
+            "TEAMVIEWER_URL" => Some(self.output("TeamViewerUrl")),
+            "TEAMVIEWER_LOGIN_URL" => Some(self.output("TeamViewerLoginUrl")),
             _ => None,
         });
         let config = accounts::Config {
@@ -234,6 +236,9 @@ impl Scene {
                 email: None,
                 token: secret.to_owned().into(),
             },
+            Vendor::TeamViewer => Credential::Bearer {
+                token: secret.to_owned().into(),
+            },
         };
         self.stack
             .accounts()
@@ -263,7 +268,8 @@ impl Scene {
         let tasks = tasks
             .to_string()
             .replace("$servicenow", self.account(Vendor::ServiceNow).as_str())
-            .replace("$zendesk", self.account(Vendor::Zendesk).as_str());
+            .replace("$zendesk", self.account(Vendor::Zendesk).as_str())
+            .replace("$teamviewer", self.account(Vendor::TeamViewer).as_str());
         let mut document = json!({
             "id": format!("{}-{name}", self.id), "name": name, "trigger": trigger,
             "tasks": serde_json::from_str::<Value>(&tasks).unwrap()

@@ -1,0 +1,374 @@
+//! Service cases, with a stand-in for TeamViewer.
+
+use std::collections::BTreeMap;
+
+use access::Role;
+use jiff::SignedDuration;
+use sandbox::{Action, Fault, InstanceControl, Sandbox};
+use serde_json::{Value, json};
+
+use crate::scene::{Answer, Scene, ask};
+
+/// What only supporters' links have.
+const SECRET: &str = "hunter2";
+const MAKE: &str = "POST /api/v1/sessions";
+const LOOK: &str = "GET /api/v1/sessions";
+
+struct Office {
+    scene: Scene,
+    company: InstanceControl,
+    admin: String,
+    itil: String,
+    _sandbox: Sandbox,
+}
+
+impl Office {
+    /// A company at TeamViewer with these service cases, and what is set for it here.
+    async fn new(sessions: Value, cases: Value) -> Self {
+        let sandbox = Sandbox::start().await;
+        let company = sandbox.control().teamviewer("acme");
+        let config = json!({
+            "users": [{"id": "u1001", "name": "Ann", "email": "ann@example.com"}],
+            "groups": [{"id": "g1", "name": "Helpdesk"}],
+            "script_tokens": [{"token": "company-token"}],
+            "bearer_tokens": [{"token": "anns-token", "username": "u1001", "expires_in": 86400}],
+            "sessions": sessions,
+        });
+        company.create(&config).await.unwrap();
+        let url = sandbox.teamviewer_url("{company}");
+        let scene = Scene::with(&[("TEAMVIEWER_URL", &url), ("TEAMVIEWER_LOGIN_URL", &url)]).await;
+        let admin = scene.token(Role::Admin).await;
+        let itil = scene.token(Role::Itil).await;
+        scene.put_teamviewer_account(&admin, "tv").await;
+        if !cases["sign_in_account"].is_null() {
+            let client = json!({
+                "vendor": "teamviewer", "instance": "acme", "client_id": "loop", "client_secret": "hunter2"
+            });
+            let connect = ask("POST", "/v1/accounts/people/connect").json(&client);
+            let answer = scene.ask(connect.token(&admin)).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        let mut settings = json!({
+            "history": {"account": "tv"}, "cases": {"account": "tv", "group": "g1"}
+        });
+        for (name, value) in cases.as_object().unwrap() {
+            settings["cases"][name] = value.clone();
+        }
+        let answer = scene.set(&admin, &settings).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        Self {
+            scene,
+            company,
+            admin,
+            itil,
+            _sandbox: sandbox,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.scene.ask(ask("GET", path).token(&self.itil)).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        let request = ask("POST", path).token(&self.itil);
+        self.scene
+            .ask(if body.is_null() {
+                request
+            } else {
+                request.json(&body)
+            })
+            .await
+    }
+
+    async fn make(&self, token: &str, more: Value) -> Answer {
+        let mut body = json!({
+            "task": {"number": "INC0010001"}, "customer_name": "Eve", "customer_email": "eve@example.com"
+        });
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let request = ask("POST", "/v1/cases").json(&body).token(token);
+        self.scene.ask(request).await
+    }
+
+    /// How often TeamViewer was asked this.
+    async fn asked(&self, call: &str) -> u64 {
+        let calls = self.company.calls().await.unwrap();
+        calls.get(call).copied().unwrap_or_default()
+    }
+
+    /// The account of whoever shows the itil token, with a token of their own at TeamViewer.
+    async fn own_account(&self, state: &str) -> String {
+        let found = self.get("/v1/teamviewer/sign-in").await;
+        let name = found.body["account"].as_str().unwrap().to_owned();
+        let account = json!({
+            "vendor": "teamviewer", "instance": "acme", "credential": {"kind": "bearer", "token": "anns-token"}
+        });
+        let put = ask("PUT", &format!("/v1/accounts/{name}")).json(&account);
+        let answer = self.scene.ask(put.token(&self.admin)).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let mut aws = self.scene.aws();
+        let rows = aws.tables.get_mut("accounts").unwrap();
+        let row = rows
+            .iter_mut()
+            .find(|row| row["name"]["S"] == name.as_str());
+        row.unwrap()["state"] = json!({"S": state});
+        name
+    }
+}
+
+fn session(code: &str, valid_until: &str) -> Value {
+    json!({
+        "code": code, "groupid": "g1", "description": "Printer", "online": true,
+        "created_at": "2026-11-21T09:00:00Z", "valid_until": valid_until,
+        "supporter_token": SECRET, "custom_api": "{\"number\": \"INC0010001\"}", "end_customer": {"name": "Eve", "email": "eve@example.com"}
+    })
+}
+
+#[tokio::test]
+async fn open_cases_are_the_same_for_all_viewers_and_show_the_columns_that_are_set() {
+    let sessions = json!([
+        session("s119-457-589", "2026-11-22T09:00:00Z"),
+        session("s119-457-580", "2026-11-21T11:00:00Z"),
+    ]);
+    let columns = json!({"columns": ["online", "task_number", "customer_name"]});
+    let mut office = Office::new(sessions, columns).await;
+    let seen = office.get("/v1/cases").await;
+    assert_eq!(
+        seen.body,
+        json!({
+            "columns": ["online", "task_number", "customer_name"], "refresh_seconds": 30,
+            "as_of": "2026-11-21T12:00:00Z",
+            "cases": [{"code": "s119-457-589", "online": true, "task_number": "INC0010001", "customer_name": "Eve"}],
+            "expired": [{"code": "s119-457-580", "online": true, "task_number": "INC0010001", "customer_name": "Eve"}],
+        })
+    );
+    for _ in 0..3 {
+        assert_eq!(office.get("/v1/cases").await.body, seen.body);
+    }
+    assert_eq!(office.asked(LOOK).await, 1);
+
+    office.scene.now += SignedDuration::from_secs(31);
+    let change = json!({"online": false});
+    office
+        .company
+        .change_session("s119-457-589", &change)
+        .await
+        .unwrap();
+    let later = office.get("/v1/cases").await;
+    assert_eq!(later.body["cases"][0]["online"], false);
+    assert_eq!(office.asked(LOOK).await, 2);
+
+    // What TeamViewer refuses does not take away what is known.
+    let refusal = Fault::new(Action::Status {
+        status: 500,
+        headers: BTreeMap::new(),
+        body: json!({"error": "internal_error"}),
+        after_write: false,
+    });
+    office
+        .company
+        .add_faults(&[refusal.times(9)])
+        .await
+        .unwrap();
+    office.scene.now += SignedDuration::from_secs(31);
+    let without = office.get("/v1/cases").await;
+    assert_eq!(without.status, 200, "{without:?}");
+    assert!(without.body["problem"].is_string(), "{without:?}");
+    assert_eq!(without.body["cases"], later.body["cases"]);
+    assert_eq!(without.body["as_of"], later.body["as_of"]);
+}
+
+#[tokio::test]
+async fn case_is_made_once_for_a_task_and_a_person() {
+    let office = Office::new(json!([]), json!({})).await;
+    let made = office
+        .make(&office.itil, json!({"assigned_to": "u1001"}))
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.body["case"]["task"]["table"], "incident");
+    assert_eq!(made.body["case"]["assigned_to"], "u1001");
+    let code = made.body["case"]["code"].as_str().unwrap();
+    let again = office.make(&office.itil, json!({})).await;
+    assert_eq!((again.status, &again.body["created"]), (200, &json!(false)));
+    assert_eq!(again.body["case"]["code"], code);
+    let other = office.make(&office.admin, json!({})).await;
+    assert_eq!(other.status, 201);
+    assert_ne!(other.body["case"]["code"], code);
+    assert_eq!(office.asked(MAKE).await, 2);
+
+    let listed = office.get("/v1/tasks/inc0010001/cases").await;
+    assert_eq!(listed.body["items"].as_array().unwrap().len(), 2);
+    let dense = code.replace('-', "").to_uppercase();
+    let one = office.get(&format!("/v1/cases/{dense}")).await;
+    assert_eq!((one.status, &one.body["state"]), (200, &json!("open")));
+    let closed = office
+        .post(&format!("/v1/cases/{code}/close"), Value::Null)
+        .await;
+    assert_eq!(
+        (closed.status, &closed.body["state"]),
+        (200, &json!("closed")),
+        "{closed:?}"
+    );
+    let fetches = office.scene.work();
+    assert!(
+        fetches
+            .iter()
+            .any(|work| work["fetch_case"]["code"] == code),
+        "{fetches:?}"
+    );
+    assert_eq!(office.get("/v1/cases/s000-000-001").await.status, 404);
+}
+
+#[tokio::test]
+async fn request_that_cannot_be_used_names_its_field_and_makes_nothing() {
+    let office = Office::new(json!([]), json!({})).await;
+    for (more, path) in [
+        (
+            json!({"task": {"number": "INC0010001", "sys_id": "1"}}),
+            "task",
+        ),
+        (json!({"task": {"number": "X1"}}), "task.table"),
+        (
+            json!({"task": {"number": "INC0010001", "id": 1}}),
+            "task.id",
+        ),
+        (json!({"description": "x".repeat(4_001)}), "description"),
+        (json!({"colour": "red"}), "colour"),
+    ] {
+        let answer = office.make(&office.itil, more).await;
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert_eq!(answer.body["errors"][0]["path"], path);
+    }
+    assert_eq!(office.asked(MAKE).await, 0);
+}
+
+#[tokio::test]
+async fn supporter_link_is_in_one_answer_and_in_no_other() {
+    let sessions = json!([session("s119-457-589", "2026-11-22T09:00:00Z")]);
+    let columns = json!({"columns": ["code", "customer_link", "description"]});
+    let office = Office::new(sessions, columns).await;
+    let link = office.get("/v1/cases/s119-457-589/supporter-link").await;
+    let text = link.body["supporter_link"].as_str().unwrap();
+    assert!(text.contains(SECRET), "{text}");
+    assert_eq!(link.headers["cache-control"], "no-store");
+    let template =
+        json!({"name": "TV_A", "subject": "Code", "text": "${teamviewer.link} ${description}"});
+    let put = ask("PUT", "/v1/mail-templates/TV_A").json(&template);
+    assert_eq!(office.scene.ask(put.token(&office.admin)).await.status, 201);
+    for path in [
+        "/v1/cases",
+        "/v1/cases/s119-457-589",
+        "/v1/tasks/INC0010001/cases",
+        "/v1/connections/status",
+    ] {
+        let answer = office
+            .scene
+            .ask(ask("GET", path).token(&office.admin))
+            .await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.body.to_string().contains(SECRET), "{path}");
+    }
+    for path in ["share/preview", "share", "assign", "close"] {
+        let body = if path == "assign" {
+            json!({"user": "u1001"})
+        } else {
+            json!({"template": "TV_A"})
+        };
+        let body = if path == "close" { Value::Null } else { body };
+        let answer = office
+            .post(&format!("/v1/cases/s119-457-589/{path}"), body)
+            .await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert!(!answer.body.to_string().contains(SECRET), "{path}");
+    }
+    let mails = json!(office.scene.aws().mails).to_string();
+    assert!(!mails.contains(SECRET), "{mails}");
+}
+
+#[tokio::test]
+async fn who_has_not_signed_in_is_told_how_unless_the_company_account_may_be_used() {
+    let office = Office::new(
+        json!([]),
+        json!({"shared": false, "sign_in_account": "people"}),
+    )
+    .await;
+    let answer = office.make(&office.itil, json!({})).await;
+    assert_eq!(answer.status, 409, "{answer:?}");
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains("POST /v1/teamviewer/sign-in"), "{detail}");
+    assert_eq!(office.asked(MAKE).await, 0);
+    // Somebody else's sign-in does not count.
+    let own = office.own_account("connected").await;
+    assert_eq!(office.make(&office.admin, json!({})).await.status, 409);
+    let answer = office.make(&office.itil, json!({})).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(answer.body["case"]["account"], own.as_str());
+}
+
+#[tokio::test]
+async fn who_must_sign_in_again_is_told_so_and_goes_on_with_the_company_account() {
+    let office = Office::new(json!([]), json!({})).await;
+    office.own_account("reconnect").await;
+    let answer = office.make(&office.itil, json!({})).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(answer.body["case"]["account"], "tv");
+    let warnings = answer.body["warnings"].to_string();
+    assert!(warnings.contains("sign in again"), "{warnings}");
+}
+
+#[tokio::test]
+async fn code_is_mailed_once_to_the_customer() {
+    let sessions = json!([session("s119-457-589", "2026-11-22T09:00:00Z")]);
+    let office = Office::new(sessions, json!({})).await;
+    let share = "/v1/cases/s119-457-589/share";
+    let request = json!({"template": "TV_A"});
+    assert_eq!(office.post(share, request.clone()).await.status, 404);
+    let template = json!({"name": "TV_A", "subject": "Code", "text": "${teamviewer.code} from ${current_user}"});
+    let put = ask("PUT", "/v1/mail-templates/TV_A").json(&template);
+    assert_eq!(office.scene.ask(put.token(&office.admin)).await.status, 201);
+
+    let preview = office
+        .post(&format!("{share}/preview"), request.clone())
+        .await;
+    assert_eq!(
+        preview.body["to"],
+        json!(["eve@example.com"]),
+        "{preview:?}"
+    );
+    assert_eq!(preview.body["text"], "s119-457-589 from itil-token");
+    assert!(office.scene.aws().mails.is_empty());
+    for repeated in [false, true] {
+        let sent = office.post(share, request.clone()).await;
+        assert_eq!(
+            (sent.status, &sent.body["repeated"]),
+            (200, &json!(repeated)),
+            "{sent:?}"
+        );
+    }
+    assert_eq!(office.scene.aws().mails.len(), 1);
+    let wrong = json!({"template": "TV_A", "to": ["no address"]});
+    let answer = office.post(share, wrong).await;
+    assert_eq!(answer.status, 422, "{answer:?}");
+    assert_eq!(answer.body["errors"][0]["path"], "to");
+}
+
+#[tokio::test]
+async fn connections_of_a_tasks_cases_are_fetched_by_its_people() {
+    let office = Office::new(json!([]), json!({})).await;
+    let refresh = "/v1/tasks/INC0010001/connections/refresh";
+    let none = office.post(refresh, Value::Null).await;
+    assert_eq!((none.status, &none.body["codes"]), (202, &json!([])));
+    let made = office.make(&office.itil, json!({})).await;
+    let code = &made.body["case"]["code"];
+    let answer = office.post(refresh, Value::Null).await;
+    assert_eq!(
+        (answer.status, &answer.body["codes"]),
+        (202, &json!([code]))
+    );
+    let work = office.scene.work();
+    assert_eq!(
+        work,
+        [json!({"fetch_case": {"code": code, "since": "2026-11-21T12:00:00Z"}})]
+    );
+}
