@@ -11,6 +11,17 @@ import sys
 import boto3
 
 
+def allow(stack, role, *permissions):
+    """Adds to a role what only the emulator asks for."""
+    found = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=role)
+    statements = [{"Effect": "Allow", "Action": actions, "Resource": resource} for actions, resource in permissions]
+    boto3.client("iam").put_role_policy(
+        RoleName=found["StackResourceDetail"]["PhysicalResourceId"],
+        PolicyName="emulator",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+
+
 def main(stack):
     url = os.environ["AWS_ENDPOINT_URL"]
     outputs = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
@@ -25,19 +36,21 @@ def main(stack):
             UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency}
         )
 
-    # Of every schedule its check of rights believes that it is in the group `default`.
-    role = boto3.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId="ManagementApiRole")
+    # Of every schedule its check of rights believes that it is in the group `default`, and it knows neither the identity nor
+    # the sender of an e-mail.
     verbs = ["Create", "Delete", "Get", "Update"]
-    statement = {
-        "Effect": "Allow",
-        "Action": [f"scheduler:{verb}Schedule" for verb in verbs],
-        "Resource": "arn:aws:scheduler:*:*:schedule/default/*",
-    }
-    boto3.client("iam").put_role_policy(
-        RoleName=role["StackResourceDetail"]["PhysicalResourceId"],
-        PolicyName="emulator",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    allow(
+        stack,
+        "ManagementApiRole",
+        ([f"scheduler:{verb}Schedule" for verb in verbs], "arn:aws:scheduler:*:*:schedule/default/*"),
+        (["ses:SendEmail"], "*"),
     )
+    # AWS knows one permission for hiding one message and for hiding several.
+    allow(stack, "TeamViewerConnectionsRole", (["sqs:ChangeMessageVisibilityBatch"], "*"))
+    # What an administrator does in Amazon SES: who sends, and leave to send to anybody.
+    mail = boto3.client("sesv2")
+    mail.create_email_identity(EmailIdentity="support@example.com")
+    mail.put_account_details(MailType="TRANSACTIONAL", WebsiteURL="https://example.com", ProductionAccessEnabled=True)
 
     variables = {}
     for function in functions.list_functions()["Functions"]:

@@ -88,13 +88,13 @@ pub(crate) struct Share {
     #[arg(long, value_name = "ADDRESS")]
     cc: Vec<String>,
     /// Names the occasion; repeating the command under one name sends one mail
-    #[arg(long, value_name = "NAME")]
-    share_id: Option<String>,
+    #[arg(long = "share-id", value_name = "NAME")]
+    occasion: Option<String>,
     /// Send once more what was sent, or may have been sent
     #[arg(long)]
     resend: bool,
     /// Only print the mail
-    #[arg(long, conflicts_with_all = ["share_id", "resend"])]
+    #[arg(long, conflicts_with_all = ["occasion", "resend"])]
     preview: bool,
 }
 
@@ -122,7 +122,7 @@ impl Share {
             template: self.template.clone(),
             to: self.to.clone(),
             cc: self.cc.clone(),
-            share_id: self.share_id.clone(),
+            share_id: self.occasion.clone(),
             resend: self.resend,
         }
     }

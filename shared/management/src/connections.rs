@@ -46,7 +46,7 @@ pub struct ConnectionFilter {
     /// To the device with this id or name; case does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Of the ServiceNow task with this number or sys_id.
+    /// Of the ServiceNow task with this number or `sys_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<ServiceNowTask>,
     /// Of the service case with this session code.
@@ -80,7 +80,7 @@ pub struct TotalsFilter {
     /// To the device with this id or name; case does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Of the ServiceNow task with this number or sys_id.
+    /// Of the ServiceNow task with this number or `sys_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<ServiceNowTask>,
     /// Of the service case with this session code.
