@@ -250,6 +250,10 @@ impl Desk {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story from its beginning to its end"
+)]
 async fn connections_are_kept_beside_their_tasks_and_noted_once() {
     let desk = Desk::new("tv-history", json!({}), json!({}), json!({})).await;
     let incident = desk.incident().await;
@@ -397,12 +401,12 @@ async fn three_thousand_connections_arrive_although_the_function_dies_on_page_tw
         path_contains: Some("offset_id".to_owned()),
         ..Match::default()
     };
-    let hold = Action::Hold {
+    let silence = Action::Hold {
         after_write: true,
         ms: 20_000,
     };
     desk.company
-        .add_faults(&[Fault::new(hold).on(page_two)])
+        .add_faults(&[Fault::new(silence).on(page_two)])
         .await
         .unwrap();
     desk.post(&desk.history_user, "/v1/connections/refresh", json!({}))
@@ -516,6 +520,10 @@ async fn limit_and_changed_intervals_leave_no_hole() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story from its beginning to its end"
+)]
 async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
     let desk = Desk::new("tv-case", json!({}), json!({}), json!({})).await;
     let incident = desk.incident().await;

@@ -1,0 +1,284 @@
+//! Stands in for AWS on one port of the loopback, and counts who asks it for what.
+//!
+//! Callers are told apart by their access key: a function's is its own name. Behind `DynamoDB` is a real engine; of the
+//! bus, the queues and Secrets Manager there is what the functions use.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, anyhow};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use dynoxide::Database;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// Who asks while the scene is set: counted, but of no function.
+pub(crate) const SETUP: &str = "setup";
+
+/// The stand-in. Copies are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Aws {
+    address: SocketAddr,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    secrets: Mutex<HashMap<String, String>>,
+    bus: Mutex<Vec<Value>>,
+    ledger: Mutex<Ledger>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
+}
+
+/// What was asked, by caller and operation.
+pub(crate) type Ledger = BTreeMap<(String, String), Tally>;
+
+/// What calls of one operation come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Tally {
+    /// Calls, every attempt for itself.
+    pub(crate) calls: usize,
+    /// Entries that were put on the bus.
+    pub(crate) entries: usize,
+    /// Read capacity units.
+    pub(crate) read_units: f64,
+    /// Write capacity units.
+    pub(crate) write_units: f64,
+}
+
+impl Tally {
+    /// Adds another tally.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.entries += other.entries;
+        self.read_units += other.read_units;
+        self.write_units += other.write_units;
+    }
+}
+
+impl Aws {
+    /// Starts serving on a free port, until the process ends.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let database = Database::memory().map_err(|error| anyhow!("no engine: {error}"))?;
+        let inner = Arc::new(Inner {
+            database,
+            secrets: Mutex::default(),
+            bus: Mutex::default(),
+            ledger: Mutex::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let router = Router::new()
+            .fallback(answer)
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&inner));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { address, inner })
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client's configuration for whoever sets the scene.
+    pub(crate) fn config(&self) -> SdkConfig {
+        let credentials = Credentials::new(SETUP, "secret", None, None, "bench");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(self.url())
+            .build()
+    }
+
+    /// Creates a table from the request that would create it.
+    pub(crate) fn create_table(&self, request: Value) -> anyhow::Result<()> {
+        let (status, answer) = self.inner.dynamodb("CreateTable", request);
+        anyhow::ensure!(status.is_success(), "no table: {answer}");
+        Ok(())
+    }
+
+    /// Stores a secret.
+    pub(crate) fn put_secret(&self, id: &str, value: &Value) {
+        lock(&self.inner.secrets).insert(id.to_owned(), value.to_string());
+    }
+
+    /// The entries that were put on the bus since the last time, in order.
+    pub(crate) fn take_entries(&self) -> Vec<Value> {
+        std::mem::take(&mut lock(&self.inner.bus))
+    }
+
+    /// What was counted since the last time.
+    pub(crate) fn take_ledger(&self) -> Ledger {
+        std::mem::take(&mut lock(&self.inner.ledger))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn answer(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+    let (status, answer) = match inner.answer(&headers, &body) {
+        Ok(answered) => answered,
+        Err(error) => (
+            StatusCode::NOT_IMPLEMENTED,
+            json!({"__type": "NotImplemented", "message": format!("{error:#}")}),
+        ),
+    };
+    let kind = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
+    (status, kind, answer.to_string()).into_response()
+}
+
+impl Inner {
+    fn answer(&self, headers: &HeaderMap, body: &[u8]) -> anyhow::Result<(StatusCode, Value)> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let caller = text("authorization")
+            .and_then(|value| value.split_once("Credential=")?.1.split_once('/'))
+            .map_or("unsigned", |(caller, _)| caller);
+        let target = text("x-amz-target").context("a call of a service that is not there")?;
+        let (service, operation) = target.split_once('.').context("a strange target")?;
+        let request: Value = serde_json::from_slice(body)?;
+        let mut tally = Tally {
+            calls: 1,
+            ..Tally::default()
+        };
+        let answered = match service {
+            "DynamoDB_20120810" => {
+                let (status, mut answer) = self.dynamodb(operation, request);
+                let units = take_units(&mut answer);
+                if READS.contains(&operation) {
+                    tally.read_units = units;
+                } else {
+                    tally.write_units = units;
+                }
+                (status, answer)
+            }
+            "AWSEvents" => {
+                let answer = self.put_events(request)?;
+                tally.entries = answer["Entries"].as_array().map_or(0, Vec::len);
+                (StatusCode::OK, answer)
+            }
+            "secretsmanager" => self.secret(operation, &request)?,
+            "AmazonSQS" => (StatusCode::OK, json!({})),
+            other => anyhow::bail!("no {other} here"),
+        };
+        let key = (caller.to_owned(), operation.to_owned());
+        lock(&self.ledger).entry(key).or_default().add(tally);
+        Ok(answered)
+    }
+
+    fn put_events(&self, mut request: Value) -> anyhow::Result<Value> {
+        let entries = request["Entries"].take();
+        let Value::Array(entries) = entries else {
+            anyhow::bail!("PutEvents without entries");
+        };
+        let taken: Vec<_> = entries.iter().map(|_| json!({"EventId": "e"})).collect();
+        lock(&self.bus).extend(entries);
+        Ok(json!({"FailedEntryCount": 0, "Entries": taken}))
+    }
+
+    fn secret(&self, operation: &str, request: &Value) -> anyhow::Result<(StatusCode, Value)> {
+        let id = request["SecretId"].as_str().unwrap_or_default();
+        anyhow::ensure!(operation == "GetSecretValue", "no {operation} here");
+        Ok(match lock(&self.secrets).get(id) {
+            Some(value) => (
+                StatusCode::OK,
+                json!({"Name": id, "SecretString": value, "VersionId": "1"}),
+            ),
+            None => (
+                StatusCode::BAD_REQUEST,
+                json!({"__type": "ResourceNotFoundException", "message": id}),
+            ),
+        })
+    }
+
+    fn dynamodb(&self, operation: &str, mut request: Value) -> (StatusCode, Value) {
+        if let Some(request) = request.as_object_mut()
+            && operation != "CreateTable"
+        {
+            request.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
+        }
+        let db = &self.database;
+        match operation {
+            "CreateTable" => run(request, |request| db.create_table(request)),
+            "PutItem" => run(request, |request| db.put_item(request)),
+            "GetItem" => run(request, |request| db.get_item(request)),
+            "UpdateItem" => run(request, |request| db.update_item(request)),
+            "DeleteItem" => run(request, |request| db.delete_item(request)),
+            "Query" => run(request, |request| db.query(request)),
+            "Scan" => run(request, |request| db.scan(request)),
+            "BatchGetItem" => run(request, |request| db.batch_get_item(request)),
+            "BatchWriteItem" => run(request, |request| db.batch_write_item(request)),
+            "TransactGetItems" => run(request, |request| db.transact_get_items(request)),
+            "TransactWriteItems" => run(request, |request| db.transact_write_items(request)),
+            other => (
+                StatusCode::BAD_REQUEST,
+                json!({"__type": "UnknownOperationException", "message": other}),
+            ),
+        }
+    }
+}
+
+/// Operations of `DynamoDB` that are paid for in read units.
+const READS: [&str; 5] = [
+    "GetItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "TransactGetItems",
+];
+
+fn run<Q: DeserializeOwned, A: Serialize>(
+    request: Value,
+    operation: impl FnOnce(Q) -> dynoxide::Result<A>,
+) -> (StatusCode, Value) {
+    let invalid = |error: serde_json::Error| {
+        let message = error.to_string();
+        let answer = json!({"__type": "SerializationException", "message": message});
+        (StatusCode::BAD_REQUEST, answer)
+    };
+    match serde_json::from_value(request).map(operation) {
+        Ok(Ok(answer)) => match serde_json::to_value(answer) {
+            Ok(answer) => (StatusCode::OK, answer),
+            Err(error) => invalid(error),
+        },
+        Ok(Err(error)) => {
+            let status = StatusCode::from_u16(error.status_code());
+            let answer = serde_json::from_str(&error.to_json()).unwrap_or_default();
+            (status.unwrap_or(StatusCode::BAD_REQUEST), answer)
+        }
+        Err(error) => invalid(error),
+    }
+}
+
+/// Takes the consumed capacity, which the caller has not asked for, out of an answer.
+fn take_units(answer: &mut Value) -> f64 {
+    let Some(consumed) = answer
+        .as_object_mut()
+        .and_then(|answer| answer.remove("ConsumedCapacity"))
+    else {
+        return 0.0;
+    };
+    let units = |one: &Value| one["CapacityUnits"].as_f64().unwrap_or_default();
+    match consumed.as_array() {
+        Some(all) => all.iter().map(units).sum(),
+        None => units(&consumed),
+    }
+}
