@@ -579,10 +579,11 @@ async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
     .await
     .unwrap();
     let mails: Value = serde_json::from_str(&mails).unwrap();
-    let ours: Vec<&Value> = mails["messages"]
-        .as_array()
-        .unwrap()
-        .iter()
+    // By account.
+    let accounts = mails["messages"].as_object().unwrap().values();
+    let ours: Vec<&Value> = accounts
+        .filter_map(Value::as_array)
+        .flatten()
         .filter(|mail| mail.to_string().contains(&code))
         .collect();
     assert_eq!(ours.len(), 1, "{ours:#?}");
@@ -882,8 +883,12 @@ async fn supporter_signs_in_once_and_the_case_that_waited_is_created() {
     let second = desk
         .at_servicenow(json!({"short_description": "Another one"}))
         .await;
-    let (status, problem) = desk.create_case(&second).await;
-    assert_eq!(status, 409, "{problem:#}");
-    let state = desk.get(&desk.itil, "/v1/teamviewer/sign-in").await;
-    assert_eq!(state["state"], "sign_in_again", "{state:#}");
+    // A refused token is renewed once in a while only, so it may take a minute to find out.
+    eventually("somebody must sign in again", LONG * 2, async || {
+        let (status, problem) = desk.create_case(&second).await;
+        assert!(status == 409 || status == 503, "{status} {problem:#}");
+        let state = desk.get(&desk.itil, "/v1/teamviewer/sign-in").await;
+        (state["state"] == "sign_in_again").then_some(())
+    })
+    .await;
 }
