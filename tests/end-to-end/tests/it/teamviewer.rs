@@ -626,6 +626,19 @@ async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
     })
     .await;
 
+    // The supporter's link is given on request while the case is open.
+    let secret = sessions[0]["supporter_link"].as_str().unwrap();
+    let link = format!("/v1/cases/{code}/supporter-link");
+    let (status, _, body) = ask(&desk.scene, Some(&desk.itil), Method::GET, &link, None).await;
+    assert!(
+        status == 200 && body.to_string().contains(secret),
+        "{status} {body}"
+    );
+    let (status, _) = desk
+        .call(&desk.history_user, Method::GET, &link, None)
+        .await;
+    assert_eq!(status, 403);
+
     // Closed: three connections, of which one is told late and one ends late.
     let start = hours_ago(1);
     let soon = Timestamp::now() + SignedDuration::from_secs(25);
@@ -663,18 +676,7 @@ async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
     })
     .await;
 
-    // The supporter's link is given on request, and is nowhere else.
-    let secret = sessions[0]["supporter_link"].as_str().unwrap();
-    let link = format!("/v1/cases/{code}/supporter-link");
-    let (status, _, body) = ask(&desk.scene, Some(&desk.itil), Method::GET, &link, None).await;
-    assert!(
-        status == 200 && body.to_string().contains(secret),
-        "{status} {body}"
-    );
-    let (status, _) = desk
-        .call(&desk.history_user, Method::GET, &link, None)
-        .await;
-    assert_eq!(status, 403);
+    // It is nowhere else.
     for table in [
         "TeamViewerTable",
         "ConnectionsTable",
