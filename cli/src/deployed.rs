@@ -6,6 +6,7 @@ use accounts::{Accounts, Vendors};
 use management::{Management, Names, ScheduleNames, TaskFunctionNames, TeamViewerNames};
 use startup::AwsConfig;
 
+use crate::credentials;
 use crate::error::Error;
 
 /// A stack and the configuration with which its parts are called.
@@ -96,17 +97,14 @@ impl Deployed {
     /// Looks the stack up: the one call that every command begins with.
     pub(crate) async fn find(name: &str) -> Result<Self, Error> {
         const ATTEMPTED: &str = "looking the stack up";
-        let aws = startup::aws_config().await;
-        let region = aws
-            .region()
-            .map(ToString::to_string)
-            .filter(|region| !region.is_empty())
-            .ok_or(Error::NoRegion)?;
+        let sdk = credentials::sdk_config().await;
+        let aws = credentials::aws_config(&sdk).await?;
+        let region = aws.region().to_owned();
         let no_stack = || Error::NoStack {
             stack: name.to_owned(),
             region: region.clone(),
         };
-        let answer = aws_sdk_cloudformation::Client::new(&aws)
+        let answer = aws_sdk_cloudformation::Client::new(&sdk)
             .describe_stacks()
             .stack_name(name)
             .send()

@@ -17,6 +17,12 @@ pub(crate) enum Error {
     )]
     NoRegion,
     #[error(
+        "no AWS credentials were found: set AWS_PROFILE, sign in with `aws sso login`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )]
+    NoCredentials(#[source] Option<aws_credential_types::provider::error::CredentialsError>),
+    #[error(transparent)]
+    AwsConfig(#[from] aws::ConfigError),
+    #[error(
         "there is no stack `{stack}` in {region}: deploy it, or name another one with --stack or CLOSEDLOOP_STACK, or another region with AWS_REGION"
     )]
     NoStack { stack: String, region: String },

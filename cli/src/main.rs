@@ -4,6 +4,7 @@
 mod address;
 mod api;
 mod commands;
+mod credentials;
 mod definition_files;
 mod deployed;
 mod error;

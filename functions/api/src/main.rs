@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_vars(startup::variable)?;
     let http = vendor_http::Client::new()?;
     let vendors = Vendors::from_vars(http.clone(), startup::variable)?;
-    let aws = startup::aws_config().await;
+    let aws = startup::aws_config()?;
     let names = accounts::Config::from_vars(startup::variable)?;
     let process = startup::process_name()?;
     let accounts = Accounts::new(&aws, names, vendors, process.clone());

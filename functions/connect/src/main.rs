@@ -9,7 +9,7 @@ async fn main() -> Result<(), Error> {
     startup::tracing();
     let config = Config::from_vars(startup::variable)?;
     let vendors = Vendors::from_vars(vendor_http::Client::new()?, startup::variable)?;
-    let aws = startup::aws_config().await;
+    let aws = startup::aws_config()?;
     let accounts = Accounts::new(&aws, config, vendors, startup::process_name()?);
     let accounts = &accounts;
     lambda_runtime::run(service_fn(

@@ -1,5 +1,4 @@
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::message::{SOURCE_EVALUATE, TASK_REQUESTED, TaskMessage};
 use domain::{CloudEvent, TaskRun, TaskState};
 
@@ -45,24 +44,21 @@ pub(crate) async fn announce(
     announcements: &[Announcement],
 ) -> Result<(), String> {
     for chunk in announcements.chunks(MOST_ENTRIES) {
-        let entries = chunk
+        let entries: Vec<PutEventsRequestEntry<'_>> = chunk
             .iter()
-            .map(|announcement| {
-                PutEventsRequestEntry::builder()
-                    .event_bus_name(bus)
-                    .source(SOURCE_EVALUATE)
-                    .detail_type(&announcement.detail_type)
-                    .detail(&announcement.detail)
-                    .build()
+            .map(|announcement| PutEventsRequestEntry {
+                event_bus_name: bus,
+                source: SOURCE_EVALUATE,
+                detail_type: &announcement.detail_type,
+                detail: &announcement.detail,
+                time: None,
             })
             .collect();
         let answer = client
-            .put_events()
-            .set_entries(Some(entries))
-            .send()
+            .put_events(&entries)
             .await
             .map_err(|error| startup::chain(&error))?;
-        if let Some(code) = answer.entries().iter().find_map(|entry| entry.error_code()) {
+        if let Some(code) = answer.first_error() {
             return Err(format!("the bus refused an event: {code}"));
         }
     }

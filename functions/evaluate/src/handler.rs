@@ -20,7 +20,7 @@ pub struct Evaluator {
     intake: Intake,
     runs: Runs,
     queue: Queue,
-    bus: aws_sdk_eventbridge::Client,
+    bus: aws::eventbridge::Client,
     event_bus: String,
     now: fn() -> Timestamp,
 }
@@ -53,7 +53,7 @@ impl Evaluator {
             ),
             runs: Runs::new(dynamodb, config.runs_table),
             queue: Queue::new(aws, config.queue_url),
-            bus: aws_sdk_eventbridge::Client::new(aws),
+            bus: aws::eventbridge::Client::new(aws),
             event_bus: config.event_bus,
             now,
         }

@@ -3,13 +3,10 @@
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html> and
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html> (how the size is counted)
 
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_eventbridge::operation::put_events::PutEventsError;
-use aws_sdk_eventbridge::primitives::DateTime;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::CloudEvent;
 use domain::message::SOURCE_INGEST;
+use jiff::Timestamp;
 
 /// Entries that one call takes.
 const MAX_ENTRIES: usize = 10;
@@ -41,7 +38,7 @@ pub enum PutError {
         code: Option<String>,
         /// The cause.
         #[source]
-        source: Box<SdkError<PutEventsError>>,
+        source: aws::Error,
     },
     /// The call succeeded, but not every entry was taken. Retry all: the same events have the same keys.
     #[error("the bus did not take {failed} of {total} events, the first because of {code}")]
@@ -75,31 +72,23 @@ impl Bus {
     pub async fn put(&self, events: &[CloudEvent]) -> Result<(), PutError> {
         for batch in batches(events)? {
             let total = batch.len();
-            let entries = batch
-                .into_iter()
+            let entries: Vec<PutEventsRequestEntry<'_>> = batch
+                .iter()
                 .map(|entry| entry.for_bus(&self.name))
                 .collect();
-            let answer = self
-                .client
-                .put_events()
-                .set_entries(Some(entries))
-                .send()
-                .await
-                .map_err(|error| PutError::Unavailable {
-                    code: error
-                        .as_service_error()
-                        .and_then(ProvideErrorMetadata::code)
-                        .map(str::to_owned),
-                    source: Box::new(error),
-                })?;
-            let failed = usize::try_from(answer.failed_entry_count()).unwrap_or(0);
-            let code = answer.entries().iter().find_map(|entry| entry.error_code());
-            if failed > 0 || code.is_some() {
-                let code = code.unwrap_or("an unnamed error").to_owned();
+            let answer =
+                self.client
+                    .put_events(&entries)
+                    .await
+                    .map_err(|source| PutError::Unavailable {
+                        code: source.code().map(str::to_owned),
+                        source,
+                    })?;
+            if let Some(code) = answer.first_error() {
                 return Err(PutError::NotTaken {
-                    failed: failed.max(1),
+                    failed: answer.failed_entry_count.max(1),
                     total,
-                    code,
+                    code: code.to_owned(),
                 });
             }
         }
@@ -111,7 +100,7 @@ impl Bus {
 struct Entry {
     detail_type: String,
     detail: String,
-    time: Option<DateTime>,
+    time: Option<Timestamp>,
 }
 
 impl Entry {
@@ -120,10 +109,7 @@ impl Entry {
             detail_type: event.kind.clone(),
             detail: serde_json::to_string(event).map_err(PutError::Unwritable)?,
             // The time is only shown beside the event, which has it too: one before 1970 is not worth a refusal.
-            time: event
-                .time
-                .filter(|time| time.as_second() >= 0)
-                .map(|time| DateTime::from_secs(time.as_second())),
+            time: event.time.filter(|time| time.as_second() >= 0),
         })
     }
 
@@ -134,14 +120,14 @@ impl Entry {
             + self.time.map_or(0, |_| TIME_BYTES)
     }
 
-    fn for_bus(self, bus: &str) -> PutEventsRequestEntry {
-        PutEventsRequestEntry::builder()
-            .event_bus_name(bus)
-            .source(SOURCE_INGEST)
-            .detail_type(self.detail_type)
-            .detail(self.detail)
-            .set_time(self.time)
-            .build()
+    fn for_bus<'a>(&'a self, bus: &'a str) -> PutEventsRequestEntry<'a> {
+        PutEventsRequestEntry {
+            event_bus_name: bus,
+            source: SOURCE_INGEST,
+            detail_type: &self.detail_type,
+            detail: &self.detail,
+            time: self.time,
+        }
     }
 }
 
@@ -239,12 +225,14 @@ mod tests {
 
     #[test]
     fn entry_says_what_the_event_says() {
-        let entry = Entry::new(&event(7, 1)).unwrap().for_bus("bus");
-        assert_eq!(entry.event_bus_name(), Some("bus"));
-        assert_eq!(entry.source(), Some("closedloop.ingest"));
-        assert_eq!(entry.detail_type(), Some("x.received"));
-        assert_eq!(entry.time(), Some(&DateTime::from_secs(1_795_262_400)));
-        let detail: CloudEvent = serde_json::from_str(entry.detail().unwrap()).unwrap();
+        let entry = Entry::new(&event(7, 1)).unwrap();
+        let entry = entry.for_bus("bus");
+        assert_eq!(entry.event_bus_name, "bus");
+        assert_eq!(entry.source, "closedloop.ingest");
+        assert_eq!(entry.detail_type, "x.received");
+        let second = entry.time.map(Timestamp::as_second);
+        assert_eq!(second, Some(1_795_262_400));
+        let detail: CloudEvent = serde_json::from_str(entry.detail).unwrap();
         assert_eq!(detail, event(7, 1));
         let mut ancient = event(7, 1);
         ancient.time = Some("-000100-01-01T00:00:00Z".parse().unwrap());

@@ -26,7 +26,6 @@ mod zendesk;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use aws_config::SdkConfig;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
 use domain::endpoint::EndpointKind;
@@ -34,6 +33,7 @@ use domain::{CloudEvent, Endpoint, EndpointName};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use serde_json::json;
+use startup::AwsConfig;
 
 use crate::bus::{Bus, PutError};
 use crate::config::Config;
@@ -53,16 +53,12 @@ pub struct Deps {
 
 impl Deps {
     /// Clients for the configured table, bus and secrets. Nothing is called yet.
-    pub fn new(aws: &SdkConfig, config: Config) -> Self {
-        let table =
-            store::Endpoints::new(aws_sdk_dynamodb::Client::new(aws), config.endpoints_table);
+    pub fn new(aws: &AwsConfig, config: Config) -> Self {
+        let table = store::Endpoints::new(store::Client::new(aws), config.endpoints_table);
         Self {
             endpoints: Endpoints::new(table),
-            secrets: SecretStore::new(
-                aws_sdk_secretsmanager::Client::new(aws),
-                config.secret_prefix,
-            ),
-            bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), config.event_bus),
+            secrets: SecretStore::new(aws::secretsmanager::Client::new(aws), config.secret_prefix),
+            bus: Bus::new(aws::eventbridge::Client::new(aws), config.event_bus),
         }
     }
 }

@@ -9,7 +9,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 async fn main() -> Result<(), lambda_runtime::Error> {
     startup::tracing();
     let config = Config::from_vars(startup::variable)?;
-    let deps = Deps::new(&startup::aws_config().await, config);
+    let deps = Deps::new(&startup::aws_config()?, config);
     let deps = &deps;
     lambda_runtime::run(service_fn(
         async |event: LambdaEvent<ApiGatewayV2httpRequest>| {

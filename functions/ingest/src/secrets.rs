@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::SdkError;
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws::secretsmanager::{Client, RESOURCE_NOT_FOUND};
 use domain::EndpointName;
 use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use webhook_signature::{Secret, Secrets};
 
@@ -26,7 +25,7 @@ pub enum SecretError {
         id: String,
         /// The cause.
         #[source]
-        source: Box<SdkError<GetSecretValueError>>,
+        source: aws::Error,
     },
     /// There is no such secret. Give up until somebody creates it.
     #[error("there is no secret {id}")]
@@ -110,24 +109,15 @@ impl SecretStore {
         now: Timestamp,
     ) -> Result<Remembered, SecretError> {
         let id = format!("{}/endpoints/{name}", self.prefix);
-        let answer = match self.client.get_secret_value().secret_id(&id).send().await {
-            Ok(answer) => answer,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
-            {
+        let secret = match self.client.get_secret_value(&id).await {
+            Ok(secret) => secret,
+            Err(error) if error.is(RESOURCE_NOT_FOUND) => {
                 return Err(SecretError::Missing { id });
             }
-            Err(error) => {
-                return Err(SecretError::Unavailable {
-                    id,
-                    source: Box::new(error),
-                });
-            }
+            Err(source) => return Err(SecretError::Unavailable { id, source }),
         };
         // The parser's own message would quote what it found.
-        let Some(secrets) = answer.secret_string().and_then(parse) else {
+        let Some(secrets) = parse(secret.expose_secret()) else {
             return Err(SecretError::Unreadable { id });
         };
         let remembered = Remembered {

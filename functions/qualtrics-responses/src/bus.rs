@@ -3,8 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html> and
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html> (how the size is counted)
 
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::CloudEvent;
 use domain::message::SOURCE_QUALTRICS;
 
@@ -43,25 +42,21 @@ impl Bus {
         if bytes > MAX_BYTES {
             return Err(PutError::TooLarge { bytes });
         }
-        let entry = PutEventsRequestEntry::builder()
-            .event_bus_name(&self.name)
-            .source(SOURCE_QUALTRICS)
-            .detail_type(&event.kind)
-            .detail(detail)
-            .build();
+        let entry = PutEventsRequestEntry {
+            event_bus_name: &self.name,
+            source: SOURCE_QUALTRICS,
+            detail_type: &event.kind,
+            detail: &detail,
+            time: None,
+        };
         let answer = self
             .client
-            .put_events()
-            .entries(entry)
-            .send()
+            .put_events(&[entry])
             .await
             .map_err(|error| PutError::NotTaken(startup::chain(&error)))?;
-        let refused = answer.entries().iter().find_map(|entry| entry.error_code());
-        match refused {
-            None if answer.failed_entry_count() == 0 => Ok(()),
-            code => Err(PutError::NotTaken(
-                code.unwrap_or("an unnamed error").to_owned(),
-            )),
+        match answer.first_error() {
+            None => Ok(()),
+            Some(code) => Err(PutError::NotTaken(code.to_owned())),
         }
     }
 }

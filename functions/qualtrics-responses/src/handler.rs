@@ -75,7 +75,7 @@ impl Fetcher {
             accounts,
             limits: Limits::new(store::Client::new(aws), config.limits_table),
             surveys: Surveys::default(),
-            bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), config.event_bus),
+            bus: Bus::new(aws::eventbridge::Client::new(aws), config.event_bus),
             queue: Queue::new(aws, config.queue_url),
             responses_per_minute: config.responses_per_minute,
             now,

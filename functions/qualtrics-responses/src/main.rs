@@ -9,7 +9,7 @@ async fn main() -> Result<(), Error> {
     startup::tracing();
     let config = Config::from_vars(startup::variable)?;
     let vendors = Vendors::from_vars(vendor_http::Client::new()?, startup::variable)?;
-    let aws = startup::aws_config().await;
+    let aws = startup::aws_config()?;
     let process = startup::process_name()?;
     let accounts = Accounts::new(&aws, config.accounts.clone(), vendors, process);
     let fetcher = Fetcher::new(accounts, config, &aws, startup::now);

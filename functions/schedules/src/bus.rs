@@ -1,5 +1,4 @@
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::CloudEvent;
 use domain::message::{SCHEDULE_FIRED, SOURCE_SCHEDULES};
 
@@ -25,25 +24,18 @@ impl Bus {
     /// Puts all events; `Ok` means that the bus has taken every one. Otherwise all may be put again.
     pub(crate) async fn put(&self, events: &[CloudEvent]) -> Result<(), Error> {
         for batch in batches(events)? {
-            let entries = batch
-                .into_iter()
-                .map(|detail| {
-                    PutEventsRequestEntry::builder()
-                        .event_bus_name(&self.name)
-                        .source(SOURCE_SCHEDULES)
-                        .detail_type(SCHEDULE_FIRED)
-                        .detail(detail)
-                        .build()
+            let entries: Vec<PutEventsRequestEntry<'_>> = batch
+                .iter()
+                .map(|detail| PutEventsRequestEntry {
+                    event_bus_name: &self.name,
+                    source: SOURCE_SCHEDULES,
+                    detail_type: SCHEDULE_FIRED,
+                    detail,
+                    time: None,
                 })
                 .collect();
-            let answer = self
-                .client
-                .put_events()
-                .set_entries(Some(entries))
-                .send()
-                .await
-                .map_err(|error| Error::Bus(Box::new(error)))?;
-            if let Some(code) = answer.entries().iter().find_map(|entry| entry.error_code()) {
+            let answer = self.client.put_events(&entries).await.map_err(Error::Bus)?;
+            if let Some(code) = answer.first_error() {
                 return Err(Error::NotTaken {
                     code: code.to_owned(),
                 });

@@ -1,5 +1,3 @@
-use aws_sdk_eventbridge::error::SdkError;
-use aws_sdk_eventbridge::operation::put_events::PutEventsError;
 use lambda_runtime::Diagnostic;
 
 /// A firing that is not on the bus. Whoever calls is to call again: the same firing is the same event.
@@ -13,7 +11,7 @@ pub enum Error {
     Unwritable(#[source] serde_json::Error),
     /// The bus did not answer as hoped.
     #[error("putting events on the bus failed")]
-    Bus(#[source] Box<SdkError<PutEventsError>>),
+    Bus(#[source] aws::Error),
     /// The bus did not take every event.
     #[error("the bus did not take an event: {code}")]
     NotTaken {

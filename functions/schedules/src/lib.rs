@@ -11,11 +11,11 @@ mod error;
 pub mod firing;
 pub mod request;
 
-use aws_config::SdkConfig;
 use domain::CloudEvent;
 use domain::message::SCHEDULE_FIRED;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use startup::AwsConfig;
 use store::{Events, StoredWorkflow, Workflows};
 
 use crate::bus::Bus;
@@ -36,12 +36,12 @@ pub struct Deps {
 
 impl Deps {
     /// Clients for what is configured. Nothing is called yet.
-    pub fn new(aws: &SdkConfig, config: Config) -> Self {
+    pub fn new(aws: &AwsConfig, config: Config) -> Self {
         let tables = store::Client::new(aws);
         Self {
             workflows: Workflows::new(tables.clone(), config.workflows_table),
             events: Events::new(tables, config.events_table),
-            bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), config.event_bus),
+            bus: Bus::new(aws::eventbridge::Client::new(aws), config.event_bus),
         }
     }
 }

@@ -9,7 +9,7 @@ use schedules::{Deps, handle};
 async fn main() -> Result<(), Error> {
     startup::tracing();
     let config = Config::from_vars(startup::variable)?;
-    let deps = Deps::new(&startup::aws_config().await, config);
+    let deps = Deps::new(&startup::aws_config()?, config);
     let deps = &deps;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Request>| {
         handle(deps, event.payload, startup::now()).await

@@ -2,8 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>
 
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::Connection;
 use domain::message::SOURCE_TEAMVIEWER;
 use domain::teamviewer::connection_recorded;
@@ -38,11 +37,8 @@ impl Bus {
 
     /// Tells that these connections have ended.
     pub(crate) async fn put(&self, connections: &[&Connection]) -> Put {
-        let entries: Vec<PutEventsRequestEntry> = connections
-            .iter()
-            .map(|connection| self.entry(connection))
-            .collect();
-        let calls = stream::iter(batches(entries)).map(|batch| self.call(batch));
+        let messages = connections.iter().map(|connection| Message::of(connection));
+        let calls = stream::iter(batches(messages)).map(|batch| self.call(batch));
         let mut calls = calls.buffered(AT_ONCE);
         let mut put = Put::default();
         while let Some(call) = calls.next().await {
@@ -52,25 +48,23 @@ impl Bus {
         put
     }
 
-    fn entry(&self, connection: &Connection) -> PutEventsRequestEntry {
-        let event = connection_recorded(connection);
-        PutEventsRequestEntry::builder()
-            .event_bus_name(&self.name)
-            .source(SOURCE_TEAMVIEWER)
-            .detail_type(&event.kind)
-            // An event is texts, numbers and times: it can always be written.
-            .detail(serde_json::to_string(&event).unwrap_or_default())
-            .build()
-    }
-
-    async fn call(&self, batch: Vec<PutEventsRequestEntry>) -> Put {
+    async fn call(&self, batch: Vec<Message>) -> Put {
         let number = batch.len();
-        let request = self.client.put_events().set_entries(Some(batch));
-        match request.send().await {
+        let entries: Vec<PutEventsRequestEntry<'_>> = batch
+            .iter()
+            .map(|message| PutEventsRequestEntry {
+                event_bus_name: &self.name,
+                source: SOURCE_TEAMVIEWER,
+                detail_type: &message.detail_type,
+                detail: &message.detail,
+                time: None,
+            })
+            .collect();
+        match self.client.put_events(&entries).await {
             Ok(answer) => {
                 let refused = |index: usize| {
-                    let entry = answer.entries().get(index)?;
-                    Some(entry.error_code()?.to_owned())
+                    let entry = answer.entries.get(index)?;
+                    entry.error_code.clone()
                 };
                 let refused: Vec<Option<String>> = (0..number).map(refused).collect();
                 Put {
@@ -86,12 +80,29 @@ impl Bus {
     }
 }
 
-/// As many entries together as a call takes.
-fn batches(entries: Vec<PutEventsRequestEntry>) -> Vec<Vec<PutEventsRequestEntry>> {
-    let mut batches: Vec<Vec<PutEventsRequestEntry>> = Vec::new();
+/// What the bus is told of a connection.
+struct Message {
+    detail_type: String,
+    detail: String,
+}
+
+impl Message {
+    fn of(connection: &Connection) -> Self {
+        let event = connection_recorded(connection);
+        Self {
+            // An event is texts, numbers and times: it can always be written.
+            detail: serde_json::to_string(&event).unwrap_or_default(),
+            detail_type: event.kind,
+        }
+    }
+}
+
+/// As many messages together as a call takes.
+fn batches(messages: impl Iterator<Item = Message>) -> Vec<Vec<Message>> {
+    let mut batches: Vec<Vec<Message>> = Vec::new();
     let mut room = 0;
-    for entry in entries {
-        let bytes = entry.detail().map_or(0, str::len);
+    for entry in messages {
+        let bytes = entry.detail.len();
         match batches.last_mut() {
             Some(last) if last.len() < ENTRIES && bytes <= room => {
                 room -= bytes;
@@ -113,12 +124,11 @@ mod tests {
     #[test]
     fn call_has_ten_entries_and_no_more_bytes_than_it_may() {
         let sizes = |sizes: &[usize]| -> Vec<usize> {
-            let entries = sizes.iter().map(|bytes| {
-                PutEventsRequestEntry::builder()
-                    .detail("x".repeat(*bytes))
-                    .build()
+            let messages = sizes.iter().map(|bytes| Message {
+                detail_type: String::new(),
+                detail: "x".repeat(*bytes),
             });
-            batches(entries.collect()).iter().map(Vec::len).collect()
+            batches(messages).iter().map(Vec::len).collect()
         };
         assert_eq!(sizes(&[1; 25]), [10, 10, 5]);
         assert_eq!(sizes(&[100_000, 100_000, 100_000]), [2, 1]);

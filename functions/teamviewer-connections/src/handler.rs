@@ -34,7 +34,7 @@ pub struct Retrieval {
     pub(crate) every_hours: u16,
     cases: ServiceCases,
     queue: Queue,
-    sqs: aws_sdk_sqs::Client,
+    sqs: aws::sqs::Client,
     queue_url: String,
     now: fn() -> Timestamp,
 }
@@ -76,12 +76,12 @@ impl Retrieval {
                 accounts: accounts.clone(),
                 connections: Connections::new(dynamodb.clone(), config.connections_table),
                 cases: store::ServiceCases::new(dynamodb, table),
-                bus: Bus::new(aws_sdk_eventbridge::Client::new(aws), config.event_bus),
+                bus: Bus::new(aws::eventbridge::Client::new(aws), config.event_bus),
             },
             every_hours: config.every_hours,
             cases: ServiceCases::new(aws, config.cases, accounts, process),
             queue: Queue::new(aws, config.queue_url.clone()),
-            sqs: aws_sdk_sqs::Client::new(aws),
+            sqs: aws::sqs::Client::new(aws),
             queue_url: config.queue_url,
             now,
         }
@@ -122,11 +122,7 @@ impl Retrieval {
             let body = serde_json::to_string(&message)
                 .map_err(|error| Failure::own(startup::chain(&error)))?;
             self.sqs
-                .send_message()
-                .queue_url(&self.queue_url)
-                .message_body(body)
-                .delay_seconds(*delay)
-                .send()
+                .send_message(&self.queue_url, &body, Some(*delay))
                 .await
                 .map_err(|error| Failure::own(startup::chain(&error)))?;
         }

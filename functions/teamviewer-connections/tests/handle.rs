@@ -9,10 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use accounts::{Accounts, Vendors};
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use aws_sdk_eventbridge::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -283,16 +280,7 @@ impl Fixture {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                "id", "key", None, None, "test",
-            )))
-            .retry_config(RetryConfig::disabled())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(url)
-            .build();
+        let config = aws::Config::at(&url).unwrap();
         let vendor = Server::start(script).await.unwrap();
         let url = vendor.url();
         let vendors = Vendors::from_vars(vendor_http::Client::new().unwrap(), |name| match name {

@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex};
 use access::{
     Authenticator, Caller, NewToken, Oidc, OidcConfig, RANDOM_BYTES, Refusal, Role, Tokens, Via,
 };
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -134,15 +133,7 @@ impl Scene {
         let url = format!("http://{}", listener.local_addr().unwrap());
         world.lock().unwrap().url.clone_from(&url);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .credentials_provider(Credentials::for_tests())
-            .retry_config(RetryConfig::disabled())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(&url)
-            .build();
-        let client = aws_sdk_dynamodb::Client::from_conf(config);
+        let client = store::Client::new(&aws::Config::at(&url).unwrap());
         let tokens = Tokens::new(store::Tokens::new(client, "tokens".to_owned()));
         let oidc = OidcConfig::new(url, AUDIENCE.to_owned(), "roles".to_owned()).unwrap();
         let oidc = Oidc::new(oidc, vendor_http::Client::new().unwrap());

@@ -1,5 +1,4 @@
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::message::SOURCE_ACCOUNTS;
 use domain::{Account, CloudEvent};
 use jiff::Timestamp;
@@ -40,24 +39,19 @@ impl Bus {
 
     async fn put(&self, event: &CloudEvent) -> Result<(), String> {
         let detail = serde_json::to_string(event).map_err(|error| error.to_string())?;
-        let entry = PutEventsRequestEntry::builder()
-            .event_bus_name(&self.name)
-            .source(SOURCE_ACCOUNTS)
-            .detail_type(&event.kind)
-            .detail(detail)
-            .build();
+        let entry = PutEventsRequestEntry {
+            event_bus_name: &self.name,
+            source: SOURCE_ACCOUNTS,
+            detail_type: &event.kind,
+            detail: &detail,
+            time: None,
+        };
         let answer = self
             .client
-            .put_events()
-            .entries(entry)
-            .send()
+            .put_events(&[entry])
             .await
             .map_err(|error| startup::chain(&error))?;
-        let refused = answer
-            .entries()
-            .first()
-            .and_then(|entry| entry.error_code());
-        match refused {
+        match answer.first_error() {
             None => Ok(()),
             Some(code) => Err(format!("the bus refused the event: {code}")),
         }

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use domain::{AccountKind, AccountName, Vendor};
 use jiff::Timestamp;
 use retry::Disposition;
@@ -229,10 +228,7 @@ impl Error {
         }
     }
 
-    pub(crate) fn secrets<E>(name: &AccountName, attempted: &'static str, error: E) -> Self
-    where
-        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-    {
+    pub(crate) fn secrets(name: &AccountName, attempted: &'static str, error: aws::Error) -> Self {
         Self::SecretsManager {
             name: name.clone(),
             attempted,

@@ -1,11 +1,6 @@
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::operation::delete_secret::DeleteSecretError;
-use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError;
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
-use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
+use aws::secretsmanager::{Client, INVALID_REQUEST, RESOURCE_NOT_FOUND};
 use domain::{Account, AccountName, Vendor};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
 use startup::AwsConfig;
 
 use crate::{Credential, Error};
@@ -48,25 +43,15 @@ impl Secrets {
 
     pub(crate) async fn read(&self, account: &Account) -> Result<Credential, Error> {
         let name = &account.name;
-        let answer = self
-            .client
-            .get_secret_value()
-            .secret_id(&account.secret)
-            .send()
-            .await
-            .map_err(|error| {
-                let missing = error.as_service_error().is_some_and(|error| {
-                    // The latter says that it was deleted.
-                    error.is_resource_not_found_exception()
-                        || matches!(error, GetSecretValueError::InvalidRequestException(_))
-                });
-                if missing {
-                    Error::NoSecret(name.clone())
-                } else {
-                    Error::secrets(name, "read", error)
-                }
-            })?;
-        let json: SecretString = answer.secret_string.unwrap_or_default().into();
+        let read = self.client.get_secret_value(&account.secret).await;
+        let json = read.map_err(|error| {
+            // The latter says that it was deleted.
+            if error.is(RESOURCE_NOT_FOUND) || error.is(INVALID_REQUEST) {
+                Error::NoSecret(name.clone())
+            } else {
+                Error::secrets(name, "read", error)
+            }
+        })?;
         Credential::parse(&json).map_err(|problem| Error::UnusableSecret {
             name: name.clone(),
             problem,
@@ -80,13 +65,9 @@ impl Secrets {
         credential: &Credential,
     ) -> Result<(), Error> {
         self.client
-            .put_secret_value()
-            .secret_id(&account.secret)
-            .secret_string(credential.to_json().expose_secret())
-            .send()
+            .put_secret_value(&account.secret, &credential.to_json())
             .await
-            .map_err(|error| Error::secrets(&account.name, "stored", error))?;
-        Ok(())
+            .map_err(|error| Error::secrets(&account.name, "stored", error))
     }
 
     /// Stores a secret, whether it is there, was deleted, or never was.
@@ -97,90 +78,48 @@ impl Secrets {
     ) -> Result<(), Error> {
         let name = &account.name;
         let json = credential.to_json();
-        let put = || {
-            self.client
-                .put_secret_value()
-                .secret_id(&account.secret)
-                .secret_string(json.expose_secret())
-                .send()
-        };
-        let Err(error) = put().await else {
+        let stored = |error| Error::secrets(name, "stored", error);
+        let Err(error) = self.client.put_secret_value(&account.secret, &json).await else {
             return Ok(());
         };
-        match error.as_service_error() {
-            Some(PutSecretValueError::ResourceNotFoundException(_)) => {
-                self.client
-                    .create_secret()
-                    .name(&account.secret)
-                    .description(format!(
-                        "Credentials of the {} account {name}",
-                        account.vendor
-                    ))
-                    .secret_string(json.expose_secret())
-                    .set_kms_key_id(self.kms_key.clone())
-                    .send()
-                    .await
-                    .map_err(|error| Error::secrets(name, "stored", error))?;
-            }
+        if error.is(RESOURCE_NOT_FOUND) {
+            let description = format!("Credentials of the {} account {name}", account.vendor);
+            let kms_key = self.kms_key.as_deref();
+            self.client
+                .create_secret(&account.secret, &description, &json, kms_key)
+                .await
+                .map_err(stored)
+        } else if error.is(INVALID_REQUEST) {
             // It was deleted by hand and can still be brought back.
-            Some(PutSecretValueError::InvalidRequestException(_)) => {
-                self.client
-                    .restore_secret()
-                    .secret_id(&account.secret)
-                    .send()
-                    .await
-                    .map_err(|error| Error::secrets(name, "brought back", error))?;
-                put()
-                    .await
-                    .map_err(|error| Error::secrets(name, "stored", error))?;
-            }
-            Some(_) | None => return Err(Error::secrets(name, "stored", error)),
+            self.client
+                .restore_secret(&account.secret)
+                .await
+                .map_err(|error| Error::secrets(name, "brought back", error))?;
+            self.client
+                .put_secret_value(&account.secret, &json)
+                .await
+                .map_err(stored)
+        } else {
+            Err(stored(error))
         }
-        Ok(())
     }
 
     /// Deletes a secret. For a week it can be brought back by hand.
     pub(crate) async fn delete(&self, account: &Account) -> Result<(), Error> {
-        let deleted = self
-            .client
-            .delete_secret()
-            .secret_id(&account.secret)
-            .recovery_window_in_days(7)
-            .send()
-            .await;
-        let Err(error) = deleted else {
-            return Ok(());
-        };
-        match error.as_service_error() {
-            Some(
-                DeleteSecretError::ResourceNotFoundException(_)
-                | DeleteSecretError::InvalidRequestException(_),
-            ) => Ok(()),
-            Some(_) | None => Err(Error::secrets(&account.name, "deleted", error)),
+        match self.client.delete_secret(&account.secret, 7).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is(RESOURCE_NOT_FOUND) || error.is(INVALID_REQUEST) => Ok(()),
+            Err(error) => Err(Error::secrets(&account.name, "deleted", error)),
         }
     }
 
     pub(crate) async fn presence(&self, account: &Account) -> Result<Presence, Error> {
-        let described = self
-            .client
-            .describe_secret()
-            .secret_id(&account.secret)
-            .send()
-            .await;
-        match described {
-            Ok(secret) if secret.deleted_date().is_some() => Ok(Presence::Missing),
+        match self.client.describe_secret(&account.secret).await {
+            Ok(secret) if secret.deleted_date.is_some() => Ok(Presence::Missing),
             Ok(secret) => Ok(Presence::Stored {
-                changed_at: secret
-                    .last_changed_date()
-                    .and_then(|date| Timestamp::from_second(date.secs()).ok()),
+                changed_at: secret.last_changed_date,
             }),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DescribeSecretError::is_resource_not_found_exception) =>
-            {
-                Ok(Presence::Missing)
-            }
+            Err(error) if error.is(RESOURCE_NOT_FOUND) => Ok(Presence::Missing),
             Err(error) => Err(Error::secrets(&account.name, "looked up", error)),
         }
     }

@@ -1,9 +1,6 @@
 //! Sending against a scripted SES.
 #![cfg(test)]
 
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
 use mail::{Address, Config, ErrorKind, Mail, Mailer, Sender};
 use retry::Disposition;
 use serde_json::json;
@@ -11,17 +8,9 @@ use vendor_http::test_support::{Server, Step};
 
 async fn mailer(script: impl IntoIterator<Item = Step>) -> (Mailer, Server) {
     let server = Server::start(script).await.unwrap();
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "id", "key", None, None, "test",
-        )))
-        // What all other clients of a function do must not be done here.
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(server.url())
-        .build();
+    // What all other clients of a function do must not be done here.
+    let aws = aws::Config::at(&server.url()).unwrap();
+    let aws = aws.with_patience(aws::Patience::DEFAULT);
     let config = Config {
         from: Some(Sender::parse("Büro <care@acme.com>").unwrap()),
         configuration_set: Some("closedloop".to_owned()),
@@ -91,9 +80,7 @@ async fn each_failure_says_whether_the_mail_may_be_out() {
 
 #[tokio::test]
 async fn nothing_is_sent_without_a_sender() {
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .build();
+    let aws = aws::Config::at("http://127.0.0.1:1").unwrap();
     let mailer = Mailer::new(&aws, Config::default());
     assert!(!mailer.is_set_up());
     let error = mailer.send(&mail()).await.unwrap_err();

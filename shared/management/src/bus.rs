@@ -1,5 +1,4 @@
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::message::{SOURCE_EVALUATE, SOURCE_INGEST, TASK_REQUESTED, TaskMessage};
 use domain::{CloudEvent, TaskRun};
 use startup::AwsConfig;
@@ -57,25 +56,19 @@ impl Bus {
         messages: &[(&str, String)],
     ) -> Result<(), Error> {
         for chunk in messages.chunks(MOST_ENTRIES) {
-            let entries = chunk
+            let entries: Vec<PutEventsRequestEntry<'_>> = chunk
                 .iter()
-                .map(|(detail_type, detail)| {
-                    PutEventsRequestEntry::builder()
-                        .event_bus_name(&self.name)
-                        .source(source)
-                        .detail_type(*detail_type)
-                        .detail(detail)
-                        .build()
+                .map(|(detail_type, detail)| PutEventsRequestEntry {
+                    event_bus_name: &self.name,
+                    source,
+                    detail_type,
+                    detail,
+                    time: None,
                 })
                 .collect();
-            let answer = self
-                .client
-                .put_events()
-                .set_entries(Some(entries))
-                .send()
-                .await
-                .map_err(Error::aws(attempted))?;
-            if let Some(code) = answer.entries().iter().find_map(|entry| entry.error_code()) {
+            let answer = self.client.put_events(&entries).await;
+            let answer = answer.map_err(Error::aws(attempted))?;
+            if let Some(code) = answer.first_error() {
                 return Err(Error::BusRefused {
                     code: code.to_owned(),
                 });

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_lambda::error::ProvideErrorMetadata;
-use aws_sdk_lambda::primitives::Blob;
 use domain::decision::{self, Applies};
 use domain::preview::{
     PlannedRequest, Preview, PreviewAccount, PreviewEnvelope, PreviewRequest, unknown,
@@ -264,14 +262,14 @@ pub fn dry_run_offline(request: &DryRunRequest, now: Timestamp) -> Result<DryRun
 /// The task functions of a stack.
 #[derive(Debug)]
 pub(crate) struct TaskFunctions {
-    client: aws_sdk_lambda::Client,
+    client: aws::lambda::Client,
     names: TaskFunctionNames,
 }
 
 impl TaskFunctions {
     pub(crate) fn new(aws: &AwsConfig, names: TaskFunctionNames) -> Self {
         Self {
-            client: aws_sdk_lambda::Client::new(aws),
+            client: aws::lambda::Client::new(aws),
             names,
         }
     }
@@ -285,26 +283,19 @@ impl TaskFunctions {
             Vendor::Qualtrics => return Err("Qualtrics has no tasks".to_owned()),
         };
         let envelope = json!(PreviewEnvelope { preview });
-        let answer = self
-            .client
-            .invoke()
-            .function_name(name)
-            .payload(Blob::new(envelope.to_string()))
-            .send()
-            .await;
+        let answer = self.client.invoke(name, envelope.to_string().into()).await;
         let answer = answer.map_err(|error| match error.code() {
             Some(code) => {
                 format!("the function `{name}` could not be asked what it would send: {code}")
             }
             None => format!("the function `{name}` did not answer what it would send"),
         })?;
-        if answer.function_error().is_some() {
+        if answer.function_error.is_some() {
             return Err(format!(
                 "the function `{name}` failed when it was asked what it would send: see its log; one of an older version must be deployed again"
             ));
         }
-        let payload = answer.payload().map(AsRef::as_ref).unwrap_or_default();
-        serde_json::from_slice(payload).map_err(|_| {
+        serde_json::from_slice(&answer.payload).map_err(|_| {
             format!("the function `{name}` answered something else than what it would send: it is of another version")
         })
     }

@@ -1,6 +1,5 @@
 use std::fmt;
 
-use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use domain::id::TemplateName;
 use domain::message::RESPONSE_NOTIFIED;
 use domain::{AccountName, EndpointName, EventKey, RunId, TaskName, TaskState, WorkflowId};
@@ -386,10 +385,7 @@ impl Error {
     }
 
     /// An AWS call that was not answered as hoped.
-    pub(crate) fn aws<E>(attempted: &'static str) -> impl FnOnce(E) -> Self
-    where
-        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-    {
+    pub(crate) fn aws(attempted: &'static str) -> impl FnOnce(aws::Error) -> Self {
         move |error| Self::Aws {
             attempted,
             code: error.code().map(str::to_owned),

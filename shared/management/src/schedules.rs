@@ -1,13 +1,6 @@
-use aws_sdk_scheduler::Client;
-use aws_sdk_scheduler::error::BuildError;
-use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
-use aws_sdk_scheduler::operation::delete_schedule::DeleteScheduleError;
-use aws_sdk_scheduler::operation::get_schedule::{GetScheduleError, GetScheduleOutput};
-use aws_sdk_scheduler::operation::update_schedule::UpdateScheduleError;
-use aws_sdk_scheduler::primitives::DateTime;
-use aws_sdk_scheduler::types::{
-    DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, ScheduleState,
-    Target,
+use aws::scheduler::{
+    self, Client, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy,
+    ScheduleState, Target,
 };
 use domain::schedule::{Schedule, Timing};
 use domain::{Workflow, WorkflowId};
@@ -73,7 +66,7 @@ impl Schedules {
             // It never fires again, and Scheduler takes no such schedule.
             return self.remove(id).await;
         };
-        let target = self.target(id)?;
+        let target = self.target(id);
         match self.find(id).await? {
             None => self.create(id, &wanted, target).await,
             Some(found) if is_as_wanted(&found, &wanted, &target, now) => Ok(()),
@@ -88,41 +81,23 @@ impl Schedules {
     pub(crate) async fn remove(&self, id: &WorkflowId) -> Result<(), Error> {
         let removed = self
             .client
-            .delete_schedule()
-            .group_name(&self.names.group)
-            .name(id.as_str())
-            .send()
+            .delete_schedule(&self.names.group, id.as_str())
             .await;
         match removed {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteScheduleError::is_resource_not_found_exception) =>
-            {
-                Ok(())
-            }
+            Ok(()) => Ok(()),
+            Err(error) if error.is(scheduler::RESOURCE_NOT_FOUND) => Ok(()),
             Err(error) => Err(Error::aws("removing the schedule")(error)),
         }
     }
 
-    async fn find(&self, id: &WorkflowId) -> Result<Option<GetScheduleOutput>, Error> {
+    async fn find(&self, id: &WorkflowId) -> Result<Option<scheduler::Schedule>, Error> {
         let found = self
             .client
-            .get_schedule()
-            .group_name(&self.names.group)
-            .name(id.as_str())
-            .send()
+            .get_schedule(&self.names.group, id.as_str())
             .await;
         match found {
             Ok(found) => Ok(Some(found)),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(GetScheduleError::is_resource_not_found_exception) =>
-            {
-                Ok(None)
-            }
+            Err(error) if error.is(scheduler::RESOURCE_NOT_FOUND) => Ok(None),
             Err(error) => Err(Error::aws("reading the schedule")(error)),
         }
     }
@@ -130,31 +105,18 @@ impl Schedules {
     async fn create(&self, id: &WorkflowId, wanted: &Wanted, target: Target) -> Result<(), Error> {
         let created = self
             .client
-            .create_schedule()
-            .group_name(&self.names.group)
-            .name(id.as_str())
-            .schedule_expression(&wanted.expression)
-            .schedule_expression_timezone(&wanted.timezone)
-            .set_start_date(wanted.start.map(to_aws))
-            .set_end_date(wanted.end.map(to_aws))
-            .state(wanted.state.clone())
-            .flexible_time_window(exactly_then()?)
-            .target(target)
-            .send()
+            .create_schedule(&self.names.group, id.as_str(), &described(wanted, target))
             .await;
         let Err(error) = created else {
             return Ok(());
         };
-        if error
-            .as_service_error()
-            .is_some_and(CreateScheduleError::is_conflict_exception)
-        {
+        if error.is(scheduler::CONFLICT) {
             return Err(Error::ChangedInBetween {
                 what: format!("the schedule of `{id}`"),
             });
         }
-        if let Some(CreateScheduleError::ValidationException(refusal)) = error.as_service_error() {
-            return Err(refused(refusal.message()));
+        if error.is(scheduler::VALIDATION) {
+            return Err(refused(&error));
         }
         Err(Error::aws("creating the schedule")(error))
     }
@@ -162,44 +124,31 @@ impl Schedules {
     async fn update(&self, id: &WorkflowId, wanted: &Wanted, target: Target) -> Result<(), Error> {
         let updated = self
             .client
-            .update_schedule()
-            .group_name(&self.names.group)
-            .name(id.as_str())
-            .schedule_expression(&wanted.expression)
-            .schedule_expression_timezone(&wanted.timezone)
-            .set_start_date(wanted.start.map(to_aws))
-            .set_end_date(wanted.end.map(to_aws))
-            .state(wanted.state.clone())
-            .flexible_time_window(exactly_then()?)
-            .target(target)
-            .send()
+            .update_schedule(&self.names.group, id.as_str(), &described(wanted, target))
             .await;
         let Err(error) = updated else {
             return Ok(());
         };
-        if let Some(UpdateScheduleError::ValidationException(refusal)) = error.as_service_error() {
-            return Err(refused(refusal.message()));
+        if error.is(scheduler::VALIDATION) {
+            return Err(refused(&error));
         }
         Err(Error::aws("changing the schedule")(error))
     }
 
-    fn target(&self, id: &WorkflowId) -> Result<Target, Error> {
+    fn target(&self, id: &WorkflowId) -> Target {
         let input = json!({"schedule": {"workflow": id, "scheduled_time": SCHEDULED_TIME}});
-        let retry = RetryPolicy::builder()
-            .maximum_event_age_in_seconds(MOST_SECONDS)
-            .maximum_retry_attempts(MOST_RETRIES)
-            .build();
-        let dead_letters = DeadLetterConfig::builder()
-            .arn(&self.names.dead_letters)
-            .build();
-        Target::builder()
-            .arn(&self.names.function)
-            .role_arn(&self.names.role)
-            .input(input.to_string())
-            .retry_policy(retry)
-            .dead_letter_config(dead_letters)
-            .build()
-            .map_err(incomplete)
+        Target {
+            arn: self.names.function.clone(),
+            role_arn: self.names.role.clone(),
+            input: Some(input.to_string()),
+            retry_policy: Some(RetryPolicy {
+                maximum_event_age_in_seconds: Some(MOST_SECONDS),
+                maximum_retry_attempts: Some(MOST_RETRIES),
+            }),
+            dead_letter_config: Some(DeadLetterConfig {
+                arn: Some(self.names.dead_letters.clone()),
+            }),
+        }
     }
 }
 
@@ -238,13 +187,13 @@ fn wanted(schedule: &Schedule, enabled: bool, now: Timestamp) -> Option<Wanted> 
 }
 
 fn is_as_wanted(
-    found: &GetScheduleOutput,
+    found: &scheduler::Schedule,
     wanted: &Wanted,
     target: &Target,
     now: Timestamp,
 ) -> bool {
-    let seconds = |time: Option<&DateTime>| time.map(DateTime::secs);
-    let found_start = seconds(found.start_date());
+    let seconds = |time: Option<Timestamp>| time.map(Timestamp::as_second);
+    let found_start = seconds(found.start_date);
     let starts_alike = match (wanted.start, wanted.interval) {
         (Some(start), Some(interval)) => found_start.is_some_and(|found| {
             let ahead = start.as_second() - found;
@@ -254,38 +203,39 @@ fn is_as_wanted(
         (None, _) => found_start.is_none_or(|found| found <= now.as_second()),
     };
     starts_alike
-        && found.schedule_expression() == Some(&wanted.expression)
-        && found.schedule_expression_timezone() == Some(&wanted.timezone)
-        && seconds(found.end_date()) == wanted.end.map(Timestamp::as_second)
-        && found.state() == Some(&wanted.state)
-        && found
-            .flexible_time_window()
-            .is_some_and(|window| *window.mode() == FlexibleTimeWindowMode::Off)
-        && found.target() == Some(target)
+        && found.schedule_expression == wanted.expression
+        && found.schedule_expression_timezone.as_ref() == Some(&wanted.timezone)
+        && seconds(found.end_date) == seconds(wanted.end)
+        && found.state == Some(wanted.state)
+        && found.flexible_time_window == Some(EXACTLY_THEN)
+        && found.target.as_ref() == Some(target)
 }
 
-fn exactly_then() -> Result<FlexibleTimeWindow, Error> {
-    let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off);
-    window.build().map_err(incomplete)
+/// The schedule as Scheduler is told of it.
+fn described(wanted: &Wanted, target: Target) -> scheduler::Schedule {
+    scheduler::Schedule {
+        schedule_expression: wanted.expression.clone(),
+        schedule_expression_timezone: Some(wanted.timezone.clone()),
+        start_date: wanted.start,
+        end_date: wanted.end,
+        state: Some(wanted.state),
+        flexible_time_window: Some(EXACTLY_THEN),
+        target: Some(target),
+    }
 }
 
-fn to_aws(time: Timestamp) -> DateTime {
-    DateTime::from_secs(time.as_second())
-}
+const EXACTLY_THEN: FlexibleTimeWindow = FlexibleTimeWindow {
+    mode: FlexibleTimeWindowMode::Off,
+    maximum_window_in_minutes: None,
+};
 
-fn refused(reason: &str) -> Error {
+fn refused(error: &aws::Error) -> Error {
+    let reason = error.refusal().and_then(aws::Refusal::message);
+    let reason = reason.unwrap_or("it does not say why");
     Error::field(
         "trigger.schedule",
         format!("EventBridge Scheduler refuses it: {reason}"),
     )
-}
-
-fn incomplete(error: BuildError) -> Error {
-    Error::Aws {
-        attempted: "describing the schedule",
-        code: None,
-        source: Box::new(error),
-    }
 }
 
 #[cfg(test)]
@@ -390,23 +340,23 @@ mod tests {
 
     #[test]
     fn schedule_that_fires_at_the_same_times_is_left_alone() {
-        let target = Target::builder().arn("a").role_arn("r").build().unwrap();
+        let target_of = |arn: &str| Target {
+            arn: arn.to_owned(),
+            role_arn: "r".to_owned(),
+            ..Target::default()
+        };
+        let target = target_of("a");
         let is_left_alone = |schedule: Value, found_start: Option<&str>| {
             let wanted = wanted_of(&schedule).unwrap();
-            let found = GetScheduleOutput::builder()
-                .schedule_expression(&wanted.expression)
-                .schedule_expression_timezone(&wanted.timezone)
-                .set_start_date(found_start.map(|start| to_aws(at(start))))
-                .set_end_date(wanted.end.map(to_aws))
-                .state(ScheduleState::Enabled)
-                .flexible_time_window(exactly_then().unwrap())
-                .target(target.clone())
-                .build();
+            let found = scheduler::Schedule {
+                start_date: found_start.map(at),
+                ..described(&wanted, target.clone())
+            };
             let paused = Wanted {
                 state: ScheduleState::Disabled,
                 ..wanted.clone()
             };
-            let other = Target::builder().arn("b").role_arn("r").build().unwrap();
+            let other = target_of("b");
             assert!(!is_as_wanted(&found, &paused, &target, at(NOW)));
             assert!(!is_as_wanted(&found, &wanted, &other, at(NOW)));
             is_as_wanted(&found, &wanted, &target, at(NOW))

@@ -1,8 +1,4 @@
-use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::SdkError;
-use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretError;
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
-use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
+use aws::secretsmanager::{Client, INVALID_REQUEST, RESOURCE_NOT_FOUND};
 use domain::EndpointName;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -11,6 +7,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use startup::AwsConfig;
 
 use crate::error::Error;
+
+/// How long Secrets Manager keeps a deleted secret, unusable.
+const RECOVERY_DAYS: u8 = 30;
 
 /// The secrets of one stack.
 #[derive(Debug)]
@@ -144,20 +143,10 @@ impl Secrets {
     }
 
     async fn look_up(&self, id: &str) -> Result<Kept, Error> {
-        match self.client.describe_secret().secret_id(id).send().await {
-            Ok(secret) if secret.deleted_date().is_some() => Ok(Kept::Deleted),
-            Ok(secret) => Ok(Kept::Usable(
-                secret
-                    .last_changed_date()
-                    .and_then(|date| Timestamp::from_second(date.secs()).ok()),
-            )),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DescribeSecretError::is_resource_not_found_exception) =>
-            {
-                Ok(Kept::Nothing)
-            }
+        match self.client.describe_secret(id).await {
+            Ok(secret) if secret.deleted_date.is_some() => Ok(Kept::Deleted),
+            Ok(secret) => Ok(Kept::Usable(secret.last_changed_date)),
+            Err(error) if error.is(RESOURCE_NOT_FOUND) => Ok(Kept::Nothing),
             Err(error) => Err(Error::aws("looking a secret up")(error)),
         }
     }
@@ -165,13 +154,16 @@ impl Secrets {
     /// An endpoint's secret; `None` when there is none that can be used.
     pub(crate) async fn read(&self, name: &EndpointName) -> Result<Option<EndpointSecret>, Error> {
         let id = self.endpoint_id(name);
-        let answer = match self.client.get_secret_value().secret_id(&id).send().await {
-            Ok(answer) => answer,
-            Err(error) if is_absent(&error) => return Ok(None),
+        let secret = match self.client.get_secret_value(&id).await {
+            Ok(secret) => secret,
+            // A deleted secret that is still kept answers with an invalid request.
+            Err(error) if error.is(RESOURCE_NOT_FOUND) || error.is(INVALID_REQUEST) => {
+                return Ok(None);
+            }
             Err(error) => return Err(Error::aws("reading a secret")(error)),
         };
         // The parser's own message would quote what it found.
-        match serde_json::from_str(answer.secret_string().unwrap_or_default()) {
+        match serde_json::from_str(secret.expose_secret()) {
             Ok(secret) => Ok(Some(secret)),
             Err(_) => Err(Error::UnreadableSecret { id }),
         }
@@ -188,58 +180,39 @@ impl Secrets {
             Kept::Usable(_) => {}
             Kept::Deleted => self.restore(&id).await?,
             Kept::Nothing => {
-                self.client
-                    .create_secret()
-                    .name(&id)
-                    .description(format!("Secret of the endpoint {name}"))
-                    .secret_string(secret.to_json().expose_secret())
-                    .set_kms_key_id(self.kms_key.clone())
-                    .send()
+                let description = format!("Secret of the endpoint {name}");
+                let kms_key = self.kms_key.as_deref();
+                return self
+                    .client
+                    .create_secret(&id, &description, &secret.to_json(), kms_key)
                     .await
-                    .map_err(Error::aws(ATTEMPTED))?;
-                return Ok(());
+                    .map_err(Error::aws(ATTEMPTED));
             }
         }
         self.client
-            .put_secret_value()
-            .secret_id(&id)
-            .secret_string(secret.to_json().expose_secret())
-            .send()
+            .put_secret_value(&id, &secret.to_json())
             .await
-            .map_err(Error::aws::<SdkError<PutSecretValueError>>(ATTEMPTED))?;
-        Ok(())
+            .map_err(Error::aws(ATTEMPTED))
     }
 
     /// Makes a deleted secret usable again.
     async fn restore(&self, id: &str) -> Result<(), Error> {
         self.client
-            .restore_secret()
-            .secret_id(id)
-            .send()
+            .restore_secret(id)
             .await
-            .map_err(Error::aws("restoring a deleted secret"))?;
-        Ok(())
+            .map_err(Error::aws("restoring a deleted secret"))
     }
 
     /// Deletes a secret, if it is there. Secrets Manager keeps it for 30 more days, unusable.
     pub(crate) async fn delete(&self, id: &str) -> Result<(), Error> {
         if let Kept::Usable(_) = self.look_up(id).await? {
             self.client
-                .delete_secret()
-                .secret_id(id)
-                .send()
+                .delete_secret(id, RECOVERY_DAYS)
                 .await
                 .map_err(Error::aws("deleting a secret"))?;
         }
         Ok(())
     }
-}
-
-/// A deleted secret that is still kept answers with an invalid request.
-fn is_absent<R>(error: &SdkError<GetSecretValueError, R>) -> bool {
-    error.as_service_error().is_some_and(|error| {
-        error.is_resource_not_found_exception() || error.is_invalid_request_exception()
-    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use aws_sdk_sqs::Client;
+use aws::sqs::Client;
 use domain::teamviewer::{TeamViewerMessage, TeamViewerWork};
 use startup::AwsConfig;
 
@@ -26,12 +26,8 @@ impl TeamViewerQueue {
     pub(crate) async fn ask_for(&self, work: TeamViewerWork) -> Result<(), Error> {
         let message = TeamViewerMessage::from(work);
         self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(serde_json::json!(message).to_string())
-            .send()
+            .send_message(&self.url, &serde_json::json!(message).to_string(), None)
             .await
-            .map_err(Error::aws("asking for work at TeamViewer"))?;
-        Ok(())
+            .map_err(Error::aws("asking for work at TeamViewer"))
     }
 }

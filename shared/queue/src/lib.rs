@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
+use aws::sqs::ChangeMessageVisibilityBatchRequestEntry;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use futures_util::future::join_all;
 use retry::RetryPolicy;
 use startup::AwsConfig;
@@ -42,7 +42,7 @@ pub enum Verdict {
 /// The queue that a function's batches come from.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    client: aws_sdk_sqs::Client,
+    client: aws::sqs::Client,
     url: String,
 }
 
@@ -50,7 +50,7 @@ impl Queue {
     /// The queue at this URL.
     pub fn new(aws: &AwsConfig, url: String) -> Self {
         Self {
-            client: aws_sdk_sqs::Client::new(aws),
+            client: aws::sqs::Client::new(aws),
             url,
         }
     }
@@ -97,12 +97,11 @@ impl Queue {
         let entries: Vec<_> = (0_usize..)
             .zip(messages)
             .filter_map(|(index, (message, delay))| {
-                ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(message.receipt_handle.clone()?)
-                    .visibility_timeout(whole_seconds((*delay)?))
-                    .build()
-                    .ok()
+                Some(ChangeMessageVisibilityBatchRequestEntry {
+                    id: index.to_string(),
+                    receipt_handle: message.receipt_handle.as_deref()?,
+                    visibility_timeout: whole_seconds((*delay)?),
+                })
             })
             .collect();
         if entries.is_empty() {
@@ -110,14 +109,11 @@ impl Queue {
         }
         let hidden = self
             .client
-            .change_message_visibility_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries))
-            .send()
+            .change_message_visibility_batch(&self.url, &entries)
             .await;
         match hidden {
-            Ok(answer) if answer.failed().is_empty() => {}
-            Ok(answer) => tracing::warn!(failed = answer.failed().len(), "messages not hidden"),
+            Ok(answer) if answer.failed.is_empty() => {}
+            Ok(answer) => tracing::warn!(failed = answer.failed.len(), "messages not hidden"),
             Err(error) => tracing::warn!(error = startup::chain(&error), "messages not hidden"),
         }
     }

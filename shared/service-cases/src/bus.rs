@@ -5,25 +5,24 @@ use domain::message::SOURCE_TEAMVIEWER;
 use domain::teamviewer::{TeamViewerMessage, TeamViewerWork};
 use startup::AwsConfig;
 
-use aws_sdk_eventbridge::error::ProvideErrorMetadata;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::PutEventsRequestEntry;
 
 use crate::Error;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Outlets {
-    events: aws_sdk_eventbridge::Client,
+    events: aws::eventbridge::Client,
     bus: String,
-    queues: aws_sdk_sqs::Client,
+    queues: aws::sqs::Client,
     queue_url: String,
 }
 
 impl Outlets {
     pub(crate) fn new(aws: &AwsConfig, bus: String, queue_url: String) -> Self {
         Self {
-            events: aws_sdk_eventbridge::Client::new(aws),
+            events: aws::eventbridge::Client::new(aws),
             bus,
-            queues: aws_sdk_sqs::Client::new(aws),
+            queues: aws::sqs::Client::new(aws),
             queue_url,
         }
     }
@@ -34,22 +33,22 @@ impl Outlets {
             code: None,
             source: Some(Box::new(error)),
         })?;
-        let entry = PutEventsRequestEntry::builder()
-            .event_bus_name(&self.bus)
-            .source(SOURCE_TEAMVIEWER)
-            .detail_type(&event.kind)
-            .detail(detail)
-            .build();
-        let answer = self.events.put_events().entries(entry).send().await;
+        let entry = PutEventsRequestEntry {
+            event_bus_name: &self.bus,
+            source: SOURCE_TEAMVIEWER,
+            detail_type: &event.kind,
+            detail: &detail,
+            time: None,
+        };
+        let answer = self.events.put_events(&[entry]).await;
         let answer = answer.map_err(|error| Error::Bus {
             code: error.code().map(str::to_owned),
             source: Some(Box::new(error)),
         })?;
-        let refused = answer.entries().iter().find_map(|entry| entry.error_code());
-        match refused {
-            None if answer.failed_entry_count() == 0 => Ok(()),
-            code => Err(Error::Bus {
-                code: code.map(str::to_owned),
+        match answer.first_error() {
+            None => Ok(()),
+            Some(code) => Err(Error::Bus {
+                code: Some(code.to_owned()),
                 source: None,
             }),
         }
@@ -64,13 +63,10 @@ impl Outlets {
         })?;
         let sent = self
             .queues
-            .send_message()
-            .queue_url(&self.queue_url)
-            .message_body(message)
-            .send()
+            .send_message(&self.queue_url, &message, None)
             .await;
         match sent {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(error) => Err(Error::Queue {
                 code: error.code().map(str::to_owned),
                 source: Box::new(error),

@@ -5,10 +5,7 @@
 use std::time::Duration;
 
 /// Credentials, region and connections, from which every AWS client is made.
-pub use aws_config::SdkConfig as AwsConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+pub use aws::Config as AwsConfig;
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
@@ -115,30 +112,12 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Credentials, region and HTTP connections for the AWS clients of this process, which share them.
+/// Credentials, region and connections for the AWS clients of this process, from the variables that Lambda sets.
 ///
-/// A call is tried three times within 8 s: enough to ride out a dropped connection, short enough that the
-/// function answers before its own time is over.
-pub async fn aws_config() -> AwsConfig {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    aws_config::from_env()
-        .http_client(http)
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(3)
-                .with_initial_backoff(Duration::from_millis(50)),
-        )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(2))
-                .operation_attempt_timeout(Duration::from_secs(4))
-                .operation_timeout(Duration::from_secs(8))
-                .build(),
-        )
-        .load()
-        .await
+/// # Errors
+/// The variable that is missing; when connections cannot be secured.
+pub fn aws_config() -> Result<AwsConfig, aws::ConfigError> {
+    AwsConfig::from_vars(variable)
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+use aws::dynamodb::Client;
+use aws::dynamodb::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use domain::{Account, AccountName, AccountState};
 use jiff::Timestamp;
@@ -188,12 +186,10 @@ impl Accounts {
         let expression = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
         match update.update_expression(expression).send().await {
             Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Err(Error::Conflict {
-                    operation: OPERATION,
-                }),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+            Err(error) if error.is_condition_failed() => Err(Error::Conflict {
+                operation: OPERATION,
+            }),
+            Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 
@@ -212,7 +208,7 @@ impl Accounts {
                 .delete_item()
                 .table_name(&self.table)
                 .key("name", text(name.as_str()))
-                .return_values(aws_sdk_dynamodb::types::ReturnValue::AllOld)
+                .return_values(aws::dynamodb::ReturnValue::AllOld)
                 .send()
                 .await
                 .map_err(Error::unavailable(OPERATION))?;
@@ -261,34 +257,23 @@ impl Accounts {
             .expression_attribute_values(":updated_at", time(account.updated_at))
             .expression_attribute_values(":state", text(account.state.as_str()))
             .expression_attribute_values(":now", time(now));
-        let items = [put, leave].map(|put| {
-            put.build()
-                .map(|put| TransactWriteItem::builder().put(put).build())
-        });
-        let mut request = self.client.transact_write_items();
-        for item in items {
-            request = request.transact_items(item.map_err(|source| Error::Unavailable {
-                operation: OPERATION,
-                code: None,
-                source: Box::new(source),
-            })?);
-        }
-        match request.send().await {
-            Ok(_) => Ok(Renamed::Done),
-            Err(error) => match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                    let refused = |index: usize| {
-                        let reasons = canceled.cancellation_reasons().get(index);
-                        reasons.and_then(|reason| reason.code()) == Some("ConditionalCheckFailed")
-                    };
-                    match (refused(0), refused(1)) {
-                        (true, _) => Ok(Renamed::Taken),
-                        (false, true) => Ok(Renamed::Busy),
-                        (false, false) => Err(Error::unavailable(OPERATION)(error)),
-                    }
-                }
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+        let writes = [put, leave].map(TransactWriteItem::Put);
+        let written = self
+            .client
+            .transact_write_items()
+            .set_transact_items(writes.into())
+            .send();
+        let Err(error) = written.await else {
+            return Ok(Renamed::Done);
+        };
+        let reasons = error.cancellation_reasons().unwrap_or_default();
+        let refused = |index: usize| {
+            reasons.get(index).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
+        };
+        match (refused(0), refused(1)) {
+            (true, _) => Ok(Renamed::Taken),
+            (false, true) => Ok(Renamed::Busy),
+            (false, false) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 
@@ -329,15 +314,13 @@ impl Accounts {
         let Err(error) = taken else {
             return Ok(Lease::Granted);
         };
-        let Some(UpdateItemError::ConditionalCheckFailedException(refused)) =
-            error.as_service_error()
-        else {
+        let Some(refused) = error.condition_failed() else {
             return Err(Error::unavailable(OPERATION)(error));
         };
-        let held = refused.item().map(|item| {
+        let held = refused.item.map(|item| {
             Reader {
                 operation: OPERATION,
-                item,
+                item: &item,
             }
             .time("lease_until")
         });
@@ -447,32 +430,21 @@ impl Accounts {
 
     async fn rows(&self, operation: &'static str) -> Result<Vec<Row>, Error> {
         let scan = self.client.scan().table_name(&self.table);
-        let mut items = scan.into_paginator().items().send();
+        let items = scan.all_items().await;
         let mut rows = Vec::new();
-        while let Some(item) = items.next().await {
-            rows.push(read(
-                operation,
-                &item.map_err(Error::unavailable(operation))?,
-            )?);
+        for item in items.map_err(Error::unavailable(operation))? {
+            rows.push(read(operation, &item)?);
         }
         Ok(rows)
     }
 }
 
 /// Whether the condition of a write still held. A write whose condition no longer holds has nothing left to do.
-fn if_still_so<T, R>(
-    operation: &'static str,
-    result: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError, R>>,
-) -> Result<bool, Error>
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    let Err(error) = result else {
-        return Ok(true);
-    };
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-        Some(_) | None => Err(Error::unavailable(operation)(error)),
+fn if_still_so<T>(operation: &'static str, result: Result<T, aws::Error>) -> Result<bool, Error> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_condition_failed() => Ok(false),
+        Err(error) => Err(Error::unavailable(operation)(error)),
     }
 }
 

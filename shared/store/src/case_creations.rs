@@ -1,7 +1,6 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws::dynamodb::Client;
+use aws::dynamodb::{Request, UpdateItem};
+use aws::dynamodb::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::{AccountName, CaseCode};
 use jiff::Timestamp;
 
@@ -175,7 +174,7 @@ impl CaseCreations {
         now: Timestamp,
         lease_until: Timestamp,
         (attempt, rest): (&str, &str),
-    ) -> UpdateItemFluentBuilder {
+    ) -> Request<UpdateItem> {
         self.row(id)
             .update_expression(format!(
                 "SET #state = :creating, lease_owner = :owner, lease_until = :until, \
@@ -191,7 +190,7 @@ impl CaseCreations {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    fn row(&self, id: &str) -> UpdateItemFluentBuilder {
+    fn row(&self, id: &str) -> Request<UpdateItem> {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -319,10 +318,7 @@ impl CaseCreations {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(waiting_key(account)))
             .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
+            .all_items()
             .await
             .map_err(Error::unavailable(OPERATION))?;
         items
@@ -365,7 +361,7 @@ enum Taken {
     Refused(Item),
 }
 
-async fn take(id: &str, update: UpdateItemFluentBuilder) -> Result<Taken, Error> {
+async fn take(id: &str, update: Request<UpdateItem>) -> Result<Taken, Error> {
     let error = match update.send().await {
         Ok(answer) => {
             let before = answer.attributes.unwrap_or_default();
@@ -373,15 +369,13 @@ async fn take(id: &str, update: UpdateItemFluentBuilder) -> Result<Taken, Error>
         }
         Err(error) => error,
     };
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-            Ok(Taken::Refused(refused.item().cloned().unwrap_or_default()))
-        }
-        Some(_) | None => Err(Error::unavailable(TAKING)(error)),
+    match error.condition_failed() {
+        Some(refused) => Ok(Taken::Refused(refused.item.unwrap_or_default())),
+        None => Err(Error::unavailable(TAKING)(error)),
     }
 }
 
-async fn claimed(id: &str, update: UpdateItemFluentBuilder) -> Result<CreationClaim, Error> {
+async fn claimed(id: &str, update: Request<UpdateItem>) -> Result<CreationClaim, Error> {
     let item = match take(id, update).await? {
         Taken::Granted(creation) => return Ok(CreationClaim::Claimed(creation)),
         Taken::Refused(item) => item,
@@ -412,7 +406,7 @@ fn waiting_key(account: &AccountName) -> String {
 
 async fn if_owned(
     operation: &'static str,
-    update: UpdateItemFluentBuilder,
+    update: Request<UpdateItem>,
     owner: &str,
 ) -> Result<bool, Error> {
     let update = update
@@ -420,10 +414,8 @@ async fn if_owned(
         .expression_attribute_values(":owner", text(owner));
     match update.send().await {
         Ok(_) => Ok(true),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-            Some(_) | None => Err(Error::unavailable(operation)(error)),
-        },
+        Err(error) if error.is_condition_failed() => Ok(false),
+        Err(error) => Err(Error::unavailable(operation)(error)),
     }
 }
 

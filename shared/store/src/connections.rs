@@ -1,10 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws::dynamodb::Client;
+use aws::dynamodb::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
 use domain::{Connection, ConnectionId, TaskReference};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -99,11 +96,11 @@ impl Connections {
                 .into_iter()
                 .map(|id| Item::from([("id".to_owned(), text(id))]))
                 .collect();
-            let wanted = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .build()
-                .map_err(incomplete(OPERATION))?;
+            let wanted = KeysAndAttributes {
+                keys,
+                consistent_read: Some(true),
+                ..KeysAndAttributes::default()
+            };
             let mut wanted = Some(HashMap::from([(self.table.clone(), wanted)]));
             for _ in 0..MOST_ROUNDS {
                 let Some(request) = wanted.take() else { break };
@@ -174,14 +171,11 @@ impl Connections {
         };
         match put.send().await {
             Ok(_) => Ok(Some(version)),
-            Err(error) => match error.as_service_error() {
-                // Of a transaction that is under way nobody knows yet what it leaves.
-                Some(
-                    PutItemError::ConditionalCheckFailedException(_)
-                    | PutItemError::TransactionConflictException(_),
-                ) => Ok(None),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+            // Of a transaction that is under way nobody knows yet what it leaves.
+            Err(error) if error.is_condition_failed() || error.is_transaction_conflict() => {
+                Ok(None)
+            }
+            Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 
@@ -206,8 +200,7 @@ impl Connections {
                     .condition_expression("version = :expected")
                     .expression_attribute_values(":expected", count(*expected)),
             };
-            let put = put.build().map_err(incomplete(OPERATION))?;
-            Ok(TransactWriteItem::builder().put(put).build())
+            Ok(TransactWriteItem::Put(put))
         });
         let puts = puts.collect::<Result<Vec<_>, Error>>()?;
         self.together(OPERATION, puts).await
@@ -227,10 +220,8 @@ impl Connections {
                 .condition_expression("version = :expected")
                 .expression_attribute_values(":told", AttributeValue::Bool(true))
                 .expression_attribute_values(":expected", count(*version))
-                .expression_attribute_values(":next", count(version.saturating_add(1)))
-                .build()
-                .map_err(incomplete(OPERATION))?;
-            Ok(TransactWriteItem::builder().update(update).build())
+                .expression_attribute_values(":next", count(version.saturating_add(1)));
+            Ok(TransactWriteItem::Update(update))
         });
         let updates = updates.collect::<Result<Vec<_>, Error>>()?;
         self.together(OPERATION, updates).await
@@ -302,7 +293,7 @@ impl Connections {
         &self,
         id: &ConnectionId,
         version: u64,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+    ) -> aws::dynamodb::Request<aws::dynamodb::UpdateItem> {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -504,33 +495,12 @@ fn keys(task: &TaskReference) -> (Option<String>, Option<String>) {
     (given(number), given(sys_id))
 }
 
-fn incomplete(
-    operation: &'static str,
-) -> impl FnOnce(aws_sdk_dynamodb::error::BuildError) -> Error {
-    move |error| Error::Corrupt {
-        operation,
-        what: "request",
-        problem: error.to_string(),
-    }
-}
-
 /// Whether the condition of a write held. Of a transaction that is under way nobody knows yet what it leaves.
-fn held<T, R>(
-    operation: &'static str,
-    sent: Result<T, SdkError<UpdateItemError, R>>,
-) -> Result<bool, Error>
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    let Err(error) = sent else {
-        return Ok(true);
-    };
-    match error.as_service_error() {
-        Some(
-            UpdateItemError::ConditionalCheckFailedException(_)
-            | UpdateItemError::TransactionConflictException(_),
-        ) => Ok(false),
-        Some(_) | None => Err(Error::unavailable(operation)(error)),
+fn held<T>(operation: &'static str, sent: Result<T, aws::Error>) -> Result<bool, Error> {
+    match sent {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_condition_failed() || error.is_transaction_conflict() => Ok(false),
+        Err(error) => Err(Error::unavailable(operation)(error)),
     }
 }
 

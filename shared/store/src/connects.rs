@@ -1,6 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws::dynamodb::Client;
+use aws::dynamodb::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::AccountName;
 use jiff::Timestamp;
 
@@ -171,15 +170,13 @@ impl Connects {
         let item = match taken {
             Ok(answer) => answer.attributes.unwrap_or_default(),
             Err(error) => {
-                let Some(DeleteItemError::ConditionalCheckFailedException(refused)) =
-                    error.as_service_error()
-                else {
+                let Some(refused) = error.condition_failed() else {
                     return Err(Error::unavailable(OPERATION)(error));
                 };
-                let Some(item) = refused.item() else {
+                let Some(item) = refused.item else {
                     return Ok(Taken::Unknown);
                 };
-                return Ok(if Row(OPERATION, item).expires_at()? <= now {
+                return Ok(if Row(OPERATION, &item).expires_at()? <= now {
                     Taken::Expired
                 } else {
                     Taken::OtherBrowser
@@ -199,7 +196,7 @@ impl Connects {
     }
 }
 
-fn expiry(expires_at: Timestamp) -> aws_sdk_dynamodb::types::AttributeValue {
+fn expiry(expires_at: Timestamp) -> aws::dynamodb::AttributeValue {
     number(expires_at.as_second().saturating_add(REMEMBERED_SECONDS))
 }
 

@@ -1,7 +1,7 @@
 use std::marker::PhantomData;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws::dynamodb::Client;
+use aws::dynamodb::ReturnValue;
 use domain::{Endpoint, EndpointName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -122,13 +122,10 @@ impl<T: Document> Documents<T> {
     pub async fn list(&self) -> Result<Vec<T>, Error> {
         let operation = T::OPERATIONS.list;
         let scan = self.client.scan().table_name(&self.table);
-        let mut items = scan.into_paginator().items().send();
+        let items = scan.all_items().await;
         let mut documents = Vec::new();
-        while let Some(item) = items.next().await {
-            documents.push(read::<T>(
-                operation,
-                &item.map_err(Error::unavailable(operation))?,
-            )?);
+        for item in items.map_err(Error::unavailable(operation))? {
+            documents.push(read::<T>(operation, &item)?);
         }
         documents.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(documents)

@@ -1,6 +1,3 @@
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::error::SdkError;
-
 /// A table operation that did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,17 +52,10 @@ impl Error {
         matches!(self, Self::Corrupt { .. })
     }
 
-    pub(crate) fn unavailable<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Self
-    where
-        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
-    {
+    pub(crate) fn unavailable(operation: &'static str) -> impl FnOnce(aws::Error) -> Self {
         move |error| Self::Unavailable {
             operation,
-            code: error
-                .as_service_error()
-                .and_then(ProvideErrorMetadata::code)
-                .map(str::to_owned),
+            code: error.code().map(str::to_owned),
             source: Box::new(error),
         }
     }

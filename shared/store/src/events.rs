@@ -1,7 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem, Update};
+use aws::dynamodb::Client;
+use aws::dynamodb::{KeysAndAttributes, TransactWriteItem, Update};
 use domain::decision::{EventRecord, Outcome};
 use domain::{EventKey, ReplayId, RunId, WorkflowId};
 use jiff::Timestamp;
@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::item::{Item, Reader, expiry, json, number, sortable_time, text, time};
 use crate::period::{Groups, Index, Order, Page, Period, Place};
-use crate::runs::incomplete;
 
 /// What a listing shows of a subject or a source, in characters: senders choose them, and they lie in the row twice.
 pub const LISTED_CHARACTERS: usize = 256;
@@ -164,17 +163,13 @@ impl Events {
             .iter()
             .map(|key| Item::from([("event".to_owned(), text(key.as_str()))]))
             .collect();
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .projection_expression("#event")
-            .expression_attribute_names("#event", "event")
-            .consistent_read(true)
-            .build()
-            .map_err(|error| Error::Corrupt {
-                operation: OPERATION,
-                what: "request",
-                problem: error.to_string(),
-            })?;
+        let names = HashMap::from([("#event".to_owned(), "event".to_owned())]);
+        let wanted = KeysAndAttributes {
+            keys,
+            consistent_read: Some(true),
+            projection_expression: Some("#event".to_owned()),
+            expression_attribute_names: Some(names),
+        };
         let answer = self
             .client
             .batch_get_item()
@@ -182,17 +177,15 @@ impl Events {
             .send()
             .await
             .map_err(Error::unavailable(OPERATION))?;
-        if answer
-            .unprocessed_keys()
-            .is_some_and(|keys| !keys.is_empty())
-        {
+        if answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty()) {
             return Err(Error::Unavailable {
                 operation: OPERATION,
                 code: None,
                 source: "only some of the events were looked for".into(),
             });
         }
-        let found = answer.responses().into_iter().flat_map(HashMap::values);
+        let found = answer.responses.unwrap_or_default();
+        let found = found.values();
         found
             .flatten()
             .map(|item| {
@@ -275,8 +268,7 @@ pub(crate) fn note(
             .expression_attribute_values(":replays", json(operation, "replays", &replays)?),
         None => update.update_expression("SET opened = :next"),
     };
-    let update = update.build().map_err(|error| incomplete(&error))?;
-    Ok(TransactWriteItem::builder().update(update).build())
+    Ok(TransactWriteItem::Update(update))
 }
 
 fn read_entry(operation: &'static str, item: &Item) -> Result<EventEntry, Error> {

@@ -1,8 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws::dynamodb::Client;
+use aws::dynamodb::{AttributeValue, ReturnValue};
 use connection_history::{Asked, History};
 use domain::AccountName;
 use domain::teamviewer::Settings;
@@ -79,10 +76,9 @@ impl Histories {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(HISTORY))
             .consistent_read(true);
-        let mut items = query.into_paginator().items().send();
+        let items = query.all_items().await;
         let mut histories = Vec::new();
-        while let Some(item) = items.next().await {
-            let item = item.map_err(Error::unavailable(OPERATION))?;
+        for item in items.map_err(Error::unavailable(OPERATION))? {
             let reader = Reader {
                 operation: OPERATION,
                 item: &item,
@@ -165,7 +161,6 @@ impl Histories {
             .expression_attribute_values(":until", time(until))
             .expression_attribute_values(":now", time(now))
             .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None)
             .send()
             .await;
         match sent {
@@ -173,10 +168,8 @@ impl Histories {
                 let item = answer.attributes.unwrap_or_default();
                 read(OPERATION, &item).map(Some)
             }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+            Err(error) if error.is_condition_failed() => Ok(None),
+            Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 
@@ -216,10 +209,7 @@ impl Histories {
         holds(OPERATION, update.send().await).map(drop)
     }
 
-    fn update(
-        &self,
-        account: &AccountName,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+    fn update(&self, account: &AccountName) -> aws::dynamodb::Request<aws::dynamodb::UpdateItem> {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -229,19 +219,11 @@ impl Histories {
 }
 
 /// Whether the condition of a write held.
-fn holds<T, R>(
-    operation: &'static str,
-    sent: Result<T, SdkError<UpdateItemError, R>>,
-) -> Result<bool, Error>
-where
-    R: std::fmt::Debug + Send + Sync + 'static,
-{
-    let Err(error) = sent else {
-        return Ok(true);
-    };
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-        Some(_) | None => Err(Error::unavailable(operation)(error)),
+fn holds<T>(operation: &'static str, sent: Result<T, aws::Error>) -> Result<bool, Error> {
+    match sent {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_condition_failed() => Ok(false),
+        Err(error) => Err(Error::unavailable(operation)(error)),
     }
 }
 
@@ -350,10 +332,8 @@ impl TeamViewerSettings {
         };
         match put.send().await {
             Ok(_) => Ok(Some(version)),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(None),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+            Err(error) if error.is_condition_failed() => Ok(None),
+            Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 }

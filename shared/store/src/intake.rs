@@ -1,5 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws::dynamodb::Client;
+use aws::dynamodb::TransactWriteItem;
 use domain::decision::EventRecord;
 use domain::{Run, TaskRun, TaskState};
 

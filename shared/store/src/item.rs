@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws::dynamodb::AttributeValue;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

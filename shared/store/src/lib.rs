@@ -45,4 +45,4 @@ pub use tokens::{TokenRow, Tokens};
 pub use workflows::{Applied, Listening, StoredWorkflow, Unreadable, Workflows};
 
 /// The client that every table takes.
-pub use aws_sdk_dynamodb::Client;
+pub use aws::dynamodb::Client;

@@ -1,6 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws::dynamodb::Client;
+use aws::dynamodb::ReturnValue;
 use domain::AccountName;
 use jiff::Timestamp;
 
@@ -65,12 +64,7 @@ impl Limits {
             .await;
         match sent {
             Ok(_) => Ok(Permit::Granted),
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(UpdateItemError::ConditionalCheckFailedException(_))
-                ) =>
-            {
+            Err(error) if error.is_condition_failed() => {
                 let refused = self.count(OPERATION, &id, "refused", expires_at).await?;
                 Ok(Permit::Refused {
                     before: refused.saturating_sub(1),

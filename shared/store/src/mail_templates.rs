@@ -1,5 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws::dynamodb::Client;
+use aws::dynamodb::ReturnValue;
 use domain::{MailTemplate, TemplateName};
 
 use crate::Error;
@@ -87,10 +87,7 @@ impl MailTemplates {
             .table_name(&self.table)
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(TEMPLATE))
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
+            .all_items()
             .await
             .map_err(Error::unavailable(OPERATION))?;
         items.iter().map(|item| read(OPERATION, item)).collect()

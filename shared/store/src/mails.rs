@@ -1,7 +1,6 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws::dynamodb::Client;
+use aws::dynamodb::ReturnValuesOnConditionCheckFailure;
+use aws::dynamodb::{Request, UpdateItem};
 use jiff::Timestamp;
 
 use crate::Error;
@@ -102,12 +101,12 @@ impl Mails {
         let Err(error) = sent else {
             return Ok(MailClaim::Claimed);
         };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                let item = refused.item().cloned().unwrap_or_default();
+        match error.condition_failed() {
+            Some(refused) => {
+                let item = refused.item.unwrap_or_default();
                 not_claimed(OPERATION, &item, fingerprint, now)
             }
-            Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
+            None => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 
@@ -147,7 +146,7 @@ impl Mails {
         end("noting that a mail was not sent", update, FAILED, owner).await
     }
 
-    fn row(&self, id: &str) -> UpdateItemFluentBuilder {
+    fn row(&self, id: &str) -> Request<UpdateItem> {
         self.client
             .update_item()
             .table_name(&self.table)
@@ -158,7 +157,7 @@ impl Mails {
 
 async fn end(
     operation: &'static str,
-    update: UpdateItemFluentBuilder,
+    update: Request<UpdateItem>,
     state: &str,
     owner: &str,
 ) -> Result<bool, Error> {
@@ -171,10 +170,8 @@ async fn end(
         .await;
     match ended {
         Ok(_) => Ok(true),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-            Some(_) | None => Err(Error::unavailable(operation)(error)),
-        },
+        Err(error) if error.is_condition_failed() => Ok(false),
+        Err(error) => Err(Error::unavailable(operation)(error)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows of a stretch of time, page by page, from an index that groups them by day or by something else.
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws::dynamodb::AttributeValue;
+use aws::dynamodb::Client;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};

@@ -1,7 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
+use aws::dynamodb::Client;
+use aws::dynamodb::{
     AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
     Update,
 };
@@ -86,10 +84,7 @@ impl Runs {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", text(id.as_str()))
             .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
+            .all_items()
             .await
             .map_err(Error::unavailable(OPERATION))?;
         let mut run = None;
@@ -209,14 +204,14 @@ impl Runs {
             .await;
         let before = match claimed {
             Ok(answer) => answer.attributes.unwrap_or_default(),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    return match refused.item() {
+            Err(error) => match error.condition_failed() {
+                Some(refused) => {
+                    return match refused.item {
                         None => Ok(Claim::NotRequested),
-                        Some(item) => Ok(not_claimed(read_task(OPERATION, item)?, now)),
+                        Some(item) => Ok(not_claimed(read_task(OPERATION, &item)?, now)),
                     };
                 }
-                Some(_) | None => return Err(Error::unavailable(OPERATION)(error)),
+                None => return Err(Error::unavailable(OPERATION)(error)),
             },
         };
         let mut task = read_task(OPERATION, &before)?;
@@ -319,12 +314,10 @@ impl Runs {
             .await
         {
             Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Err(Error::Conflict {
-                    operation: OPERATION,
-                }),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+            Err(error) if error.is_condition_failed() => Err(Error::Conflict {
+                operation: OPERATION,
+            }),
+            Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 
@@ -410,7 +403,7 @@ impl Runs {
 
     fn update_run(
         &self,
-        update: aws_sdk_dynamodb::types::builders::UpdateBuilder,
+        update: aws::dynamodb::Update,
         run: &Run,
         before: RunState,
     ) -> Result<TransactWriteItem, Error> {
@@ -423,10 +416,8 @@ impl Runs {
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":reopened", number(run.reopened))
             .expression_attribute_values(":state", text(run.state.as_str()))
-            .expression_attribute_values(":before", text(before.as_str()))
-            .build()
-            .map_err(|error| incomplete(&error))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .expression_attribute_values(":before", text(before.as_str()));
+        Ok(TransactWriteItem::Update(update))
     }
 
     /// Sets what a task's move out of `before` may change; what is absent is removed.
@@ -486,15 +477,12 @@ impl Runs {
             update = update.expression_attribute_values(":first_ever_at", time(at));
             set.push("first_ever_at = :first_ever_at");
         }
-        let update = update
-            .update_expression(format!(
-                "SET {} REMOVE {}",
-                set.join(", "),
-                remove.join(", ")
-            ))
-            .build()
-            .map_err(|error| incomplete(&error))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+        let update = update.update_expression(format!(
+            "SET {} REMOVE {}",
+            set.join(", "),
+            remove.join(", ")
+        ));
+        Ok(TransactWriteItem::Update(update))
     }
 }
 
@@ -518,20 +506,17 @@ pub(crate) async fn transact(
 ) -> Result<Written, Error> {
     let sent = client
         .transact_write_items()
-        .set_transact_items(Some(writes))
+        .set_transact_items(writes)
         .send()
         .await;
     let Err(error) = sent else {
         return Ok(Written::All);
     };
-    let reasons: Vec<&str> = match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled
-            .cancellation_reasons()
-            .iter()
-            .map(|reason| reason.code().unwrap_or_default())
-            .collect(),
-        Some(_) | None => Vec::new(),
-    };
+    let cancelled = error.cancellation_reasons().unwrap_or_default();
+    let reasons: Vec<&str> = cancelled
+        .iter()
+        .map(|reason| reason.code().unwrap_or_default())
+        .collect();
     if reasons.contains(&"ConditionalCheckFailed") {
         let first_refused = reasons.first() == Some(&"ConditionalCheckFailed");
         return Ok(Written::Nothing { first_refused });
@@ -548,10 +533,8 @@ pub(crate) fn put_new(table: &str, key: &str, row: Item) -> Result<TransactWrite
         .table_name(table)
         .set_item(Some(row))
         .condition_expression("attribute_not_exists(#key)")
-        .expression_attribute_names("#key", key)
-        .build()
-        .map_err(|error| incomplete(&error))?;
-    Ok(TransactWriteItem::builder().put(put).build())
+        .expression_attribute_names("#key", key);
+    Ok(TransactWriteItem::Put(put))
 }
 
 pub(crate) fn run_row(
@@ -634,14 +617,6 @@ fn task_sk(task: &TaskName) -> String {
 
 fn state(state: TaskState) -> AttributeValue {
     text(state.as_str())
-}
-
-pub(crate) fn incomplete(error: &aws_sdk_dynamodb::error::BuildError) -> Error {
-    Error::Corrupt {
-        operation: "building a transaction",
-        what: "write",
-        problem: error.to_string(),
-    }
 }
 
 fn not_claimed(task: TaskRun, now: Timestamp) -> Claim {

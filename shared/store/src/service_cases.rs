@@ -1,7 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws::dynamodb::Client;
+use aws::dynamodb::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::service_case::CaseState;
 use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
 use jiff::{SignedDuration, Timestamp};
@@ -158,10 +156,7 @@ impl ServiceCases {
             .expression_attribute_values(":value", text(value))
             .expression_attribute_values(":case", text(CASE))
             .scan_index_forward(false)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
+            .all_items()
             .await
             .map_err(Error::unavailable(operation))?;
         items.iter().map(|item| read(operation, item)).collect()
@@ -208,10 +203,8 @@ impl ServiceCases {
         };
         match put.send().await {
             Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+            Err(error) if error.is_condition_failed() => Ok(false),
+            Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 
@@ -271,12 +264,12 @@ impl ServiceCases {
                 let before = answer.attributes.unwrap_or_default();
                 Ok(PollClaim::Claimed(read_poll(OPERATION, &before)?))
             }
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                    let item = refused.item().cloned().unwrap_or_default();
+            Err(error) => match error.condition_failed() {
+                Some(refused) => {
+                    let item = refused.item.unwrap_or_default();
                     Ok(PollClaim::NotDue(read_poll(OPERATION, &item)?))
                 }
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
+                None => Err(Error::unavailable(OPERATION)(error)),
             },
         }
     }
@@ -327,10 +320,8 @@ impl ServiceCases {
         let expression = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
         match update.update_expression(expression).send().await {
             Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                Some(_) | None => Err(Error::unavailable(OPERATION)(error)),
-            },
+            Err(error) if error.is_condition_failed() => Ok(false),
+            Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
 }

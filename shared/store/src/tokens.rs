@@ -1,7 +1,5 @@
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws::dynamodb::Client;
+use aws::dynamodb::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
 
 use crate::Error;
@@ -80,16 +78,9 @@ impl Tokens {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(PutItemError::ConditionalCheckFailedException(_))
-                ) =>
-            {
-                Err(Error::Conflict {
-                    operation: OPERATION,
-                })
-            }
+            Err(error) if error.is_condition_failed() => Err(Error::Conflict {
+                operation: OPERATION,
+            }),
             Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
@@ -101,13 +92,10 @@ impl Tokens {
     pub async fn list(&self) -> Result<Vec<TokenRow>, Error> {
         const OPERATION: &str = "listing tokens";
         let scan = self.client.scan().table_name(&self.table);
-        let mut items = scan.into_paginator().items().send();
+        let items = scan.all_items().await;
         let mut rows = Vec::new();
-        while let Some(item) = items.next().await {
-            rows.push(read(
-                OPERATION,
-                &item.map_err(Error::unavailable(OPERATION))?,
-            )?);
+        for item in items.map_err(Error::unavailable(OPERATION))? {
+            rows.push(read(OPERATION, &item)?);
         }
         rows.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         Ok(rows)
@@ -136,7 +124,7 @@ impl Tokens {
                 .attributes
                 .map(|item| read(OPERATION, &item))
                 .transpose(),
-            Err(error) if is_absent(error.as_service_error()) => Ok(None),
+            Err(error) if error.is_condition_failed() => Ok(None),
             Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
@@ -159,17 +147,10 @@ impl Tokens {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            Err(error) if is_absent(error.as_service_error()) => Ok(()),
+            Err(error) if error.is_condition_failed() => Ok(()),
             Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
     }
-}
-
-fn is_absent(error: Option<&UpdateItemError>) -> bool {
-    matches!(
-        error,
-        Some(UpdateItemError::ConditionalCheckFailedException(_))
-    )
 }
 
 fn write(row: &TokenRow) -> Item {

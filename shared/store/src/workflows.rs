@@ -1,8 +1,7 @@
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws::dynamodb::Client;
+use aws::dynamodb::{Delete, Put, TransactWriteItem};
 use domain::trigger::Listener;
 use domain::{Workflow, WorkflowId};
 use jiff::Timestamp;
@@ -261,22 +260,24 @@ impl Workflows {
                 .expression_attribute_values(":before", number(before.revision)),
         };
         let mut writes = vec![
-            put(definition)?,
-            put(Put::builder().table_name(&self.table).set_item(Some(row(
+            TransactWriteItem::Put(definition),
+            TransactWriteItem::Put(Put::builder().table_name(&self.table).set_item(Some(row(
                 revision_partition(&workflow.id),
                 format!("{revision:010}"),
-            )?)))?,
+            )?))),
         ];
         let listeners = listeners_when_enabled(workflow);
         for listener in &listeners {
             let (pk, sk) = listener_key(listener, &workflow.id);
-            writes.push(put(Put::builder()
-                .table_name(&self.table)
-                .set_item(Some(row(pk, sk)?)))?);
+            writes.push(TransactWriteItem::Put(
+                Put::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(row(pk, sk)?)),
+            ));
         }
         if let Some(before) = before {
             for listener in listeners_when_enabled(&before.workflow).difference(&listeners) {
-                writes.push(self.delete_listener(listener, &workflow.id)?);
+                writes.push(self.delete_listener(listener, &workflow.id));
             }
         }
         self.write(OPERATION, writes).await?;
@@ -303,21 +304,17 @@ impl Workflows {
             .condition_expression("#revision = :before")
             .expression_attribute_names("#revision", "revision")
             .expression_attribute_values(":before", number(before.revision));
-        let mut writes = vec![delete(definition)?];
+        let mut writes = vec![TransactWriteItem::Delete(definition)];
         for listener in listeners_when_enabled(&before.workflow) {
-            writes.push(self.delete_listener(&listener, id)?);
+            writes.push(self.delete_listener(&listener, id));
         }
         self.write(OPERATION, writes).await?;
         Ok(true)
     }
 
-    fn delete_listener(
-        &self,
-        listener: &Listener,
-        id: &WorkflowId,
-    ) -> Result<TransactWriteItem, Error> {
+    fn delete_listener(&self, listener: &Listener, id: &WorkflowId) -> TransactWriteItem {
         let (pk, sk) = listener_key(listener, id);
-        delete(
+        TransactWriteItem::Delete(
             Delete::builder()
                 .table_name(&self.table)
                 .key("pk", text(pk))
@@ -333,17 +330,12 @@ impl Workflows {
         match self
             .client
             .transact_write_items()
-            .set_transact_items(Some(writes))
+            .set_transact_items(writes)
             .send()
             .await
         {
             Ok(_) => Ok(()),
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(TransactWriteItemsError::TransactionCanceledException(_))
-                ) =>
-            {
+            Err(error) if error.cancellation_reasons().is_some() => {
                 Err(Error::Conflict { operation })
             }
             Err(error) => Err(Error::unavailable(operation)(error)),
@@ -368,7 +360,8 @@ impl Workflows {
             .send()
             .await
             .map_err(Error::unavailable(OPERATION))?;
-        let Some(item) = answer.items().first() else {
+        let items = answer.items.unwrap_or_default();
+        let Some(item) = items.first() else {
             return Ok(0);
         };
         Ok(Reader {
@@ -398,10 +391,7 @@ impl Workflows {
                 .expression_attribute_values(":prefix", text(prefix));
         }
         query
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
+            .all_items()
             .await
             .map_err(Error::unavailable(operation))
     }
@@ -431,26 +421,6 @@ fn listeners_when_enabled(workflow: &Workflow) -> BTreeSet<Listener> {
         workflow.listeners()
     } else {
         BTreeSet::new()
-    }
-}
-
-fn put(put: aws_sdk_dynamodb::types::builders::PutBuilder) -> Result<TransactWriteItem, Error> {
-    let put = put.build().map_err(|error| incomplete(&error))?;
-    Ok(TransactWriteItem::builder().put(put).build())
-}
-
-fn delete(
-    delete: aws_sdk_dynamodb::types::builders::DeleteBuilder,
-) -> Result<TransactWriteItem, Error> {
-    let delete = delete.build().map_err(|error| incomplete(&error))?;
-    Ok(TransactWriteItem::builder().delete(delete).build())
-}
-
-fn incomplete(error: &aws_sdk_dynamodb::error::BuildError) -> Error {
-    Error::Corrupt {
-        operation: "building a transaction",
-        what: "write",
-        problem: error.to_string(),
     }
 }
 

@@ -1,5 +1,4 @@
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::message::{SOURCE_TASKS, TASK_FAILED, TASK_SUCCEEDED, TaskMessage};
 use domain::{TaskRun, TaskState};
 
@@ -18,23 +17,18 @@ pub(crate) async fn ended(client: &Client, bus: &str, task: &TaskRun) -> Result<
         kind: task.kind,
     };
     let detail = serde_json::to_string(&message).map_err(|error| error.to_string())?;
-    let entry = PutEventsRequestEntry::builder()
-        .event_bus_name(bus)
-        .source(SOURCE_TASKS)
-        .detail_type(detail_type)
-        .detail(detail)
-        .build();
+    let entry = PutEventsRequestEntry {
+        event_bus_name: bus,
+        source: SOURCE_TASKS,
+        detail_type,
+        detail: &detail,
+        time: None,
+    };
     let answer = client
-        .put_events()
-        .entries(entry)
-        .send()
+        .put_events(&[entry])
         .await
         .map_err(|error| startup::chain(&error))?;
-    match answer
-        .entries()
-        .first()
-        .and_then(|entry| entry.error_code())
-    {
+    match answer.first_error() {
         None => Ok(()),
         Some(code) => Err(format!("the bus refused the event: {code}")),
     }

@@ -322,9 +322,6 @@ mod tests {
     use std::sync::Mutex;
 
     use accounts::Vendors;
-    use aws_sdk_eventbridge::config::{
-        BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
-    };
     use domain::{AccountName, RunId, TaskName, TaskState};
     use serde_json::json;
     use vendor_http::test_support::{Server, Step};
@@ -630,14 +627,7 @@ mod tests {
                 ]
             });
             let server = Server::start(answers).await.unwrap();
-            let key = Credentials::new("id", "key", None, None, "test");
-            let aws = startup::AwsConfig::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .region(Region::new("eu-west-1"))
-                .credentials_provider(SharedCredentialsProvider::new(key))
-                .http_client(aws_smithy_http_client::Builder::new().build_http())
-                .endpoint_url(server.url())
-                .build();
+            let aws = aws::Config::at(&server.url()).unwrap();
             let http = vendor_http::Client::new().unwrap();
             let vendors = Vendors::from_vars(http, |_| None).unwrap();
             let config = accounts::Config::from_vars(|name| Some(name.to_lowercase())).unwrap();

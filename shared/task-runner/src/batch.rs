@@ -55,7 +55,7 @@ pub struct Runner<C> {
     connector: C,
     accounts: Accounts,
     runs: Runs,
-    bus: aws_sdk_eventbridge::Client,
+    bus: aws::eventbridge::Client,
     queue: Queue,
     config: Config,
     now: fn() -> Timestamp,
@@ -72,7 +72,7 @@ pub async fn run<C: Connector>(
     startup::tracing();
     let config = Config::from_vars(startup::variable)?;
     let vendors = Vendors::from_vars(vendor_http::Client::new()?, startup::variable)?;
-    let aws = startup::aws_config().await;
+    let aws = startup::aws_config()?;
     let accounts = Accounts::new(
         &aws,
         config.accounts.clone(),
@@ -100,7 +100,7 @@ impl<C: Connector> Runner<C> {
             connector,
             accounts,
             runs: Runs::new(dynamodb, config.runs_table.clone()),
-            bus: aws_sdk_eventbridge::Client::new(aws),
+            bus: aws::eventbridge::Client::new(aws),
             queue: Queue::new(aws, config.queue_url.clone()),
             config,
             now,

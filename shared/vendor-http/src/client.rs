@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use reqwest::redirect;
-use rustls::crypto::{CryptoProvider, ring};
 
 use crate::{Failure, Request, Response};
 
@@ -28,32 +27,37 @@ pub struct Client {
     timeout: Duration,
 }
 
-/// The client could not be built: no usable TLS roots on this machine. Startup must fail.
+/// The client could not be built. Startup must fail.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client could not be built")]
-pub struct SetupError(#[source] reqwest::Error);
+pub enum SetupError {
+    /// The authorities that are to be trusted cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// The settings do not fit together.
+    #[error("the HTTP client could not be built")]
+    Client(#[source] reqwest::Error),
+}
 
 impl Client {
-    /// A client with the operating system's TLS roots, without redirects, cookies, proxies or retries.
+    /// A client that trusts whom [`tls::client_config`] trusts, without redirects, cookies, proxies or retries.
     ///
     /// # Errors
     ///
-    /// [`SetupError`] when the TLS roots cannot be loaded.
+    /// [`SetupError`] when the authorities of `SSL_CERT_FILE` cannot be used.
     pub fn new() -> Result<Self, SetupError> {
-        if CryptoProvider::get_default().is_none() {
-            // An error here means that another thread was quicker, which serves as well.
-            ring::default_provider().install_default().ok();
-        }
+        let mut tls = tls::client_config()?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let inner = reqwest::Client::builder()
             .user_agent(concat!("closedloop/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
             .no_proxy()
+            .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
             .build()
-            .map_err(SetupError)?;
+            .map_err(SetupError::Client)?;
         Ok(Self {
             inner,
             timeout: DEFAULT_TIMEOUT,

@@ -125,7 +125,7 @@ fn vendor_crates_know_nothing_of_workflows() {
         assert!(
             known
                 .iter()
-                .all(|used| ["oauth", "retry", "vendor-http"].contains(&used.as_str())),
+                .all(|used| ["oauth", "retry", "tls", "vendor-http"].contains(&used.as_str())),
             "{name} uses {known:?}"
         );
     }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider, retry::RetryConfig};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use dynoxide::Database;
 use serde_json::{Map, Value, json};
+use startup::AwsConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -342,7 +341,7 @@ async fn start_engine() -> SocketAddr {
 }
 
 /// Starts the stand-in; the clients of the configuration talk to it.
-pub(crate) async fn start() -> (Arc<Mutex<Aws>>, SdkConfig) {
+pub(crate) async fn start() -> (Arc<Mutex<Aws>>, AwsConfig) {
     let aws = Arc::new(Mutex::new(Aws {
         engine: Some(start_engine().await),
         ..Aws::default()
@@ -351,13 +350,6 @@ pub(crate) async fn start() -> (Arc<Mutex<Aws>>, SdkConfig) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        .retry_config(RetryConfig::disabled())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(url)
-        .build();
+    let config = aws::Config::at(&url).unwrap();
     (aws, config)
 }

@@ -9,11 +9,11 @@ use accounts::{Accounts, Vendors};
 use api::config::Config;
 use api::route::Moment;
 use api::{Deps, handle};
-use aws_config::SdkConfig;
 use aws_lambda_events::encodings::Body;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use startup::AwsConfig;
 
 use crate::aws::{self, Aws};
 
@@ -27,7 +27,7 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) struct Scene {
     aws: Arc<Mutex<Aws>>,
     /// What the clients of the services are made with.
-    pub(crate) config: SdkConfig,
+    pub(crate) config: AwsConfig,
     pub(crate) deps: Arc<Deps>,
     pub(crate) time: Duration,
     pub(crate) now: Timestamp,

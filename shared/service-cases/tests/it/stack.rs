@@ -4,13 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use accounts::{Accounts, Vendors};
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
-    KeyType, Projection, ProjectionType, ScalarAttributeType,
-};
+use aws::dynamodb::AttributeValue;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -22,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use sandbox::{InstanceControl, Sandbox};
 use serde_json::{Value, json};
 use service_cases::{Config, ServiceCases};
+use startup::AwsConfig;
 
 pub(crate) const CODE: &str = "s119-457-589";
 /// What AWS says of the stack to whoever has no right: for nobody else's eyes.
@@ -55,7 +50,7 @@ pub(crate) struct Stack {
     pub(crate) cases: ServiceCases,
     /// Another process of the same stack.
     pub(crate) other: ServiceCases,
-    pub(crate) tables: aws_sdk_dynamodb::Client,
+    pub(crate) tables: aws::dynamodb::Client,
     pub(crate) teamviewer: InstanceControl,
     pub(crate) servicenow: InstanceControl,
     _sandbox: Sandbox,
@@ -131,7 +126,7 @@ impl Stack {
 
         let aws = Arc::new(Mutex::new(Aws::default()));
         let config = services(&aws).await;
-        let tables = aws_sdk_dynamodb::Client::new(&config);
+        let tables = aws::dynamodb::Client::new(&config);
         create_tables(&tables).await;
         let vendors = [
             ("TEAMVIEWER_URL", sandbox.teamviewer_url("{company}")),
@@ -266,8 +261,8 @@ impl Stack {
 
     /// The rows of the table, as text: to see what is in none of them.
     pub(crate) async fn rows(&self) -> String {
-        let rows = self.tables.scan().table_name("teamviewer_table").send();
-        format!("{:?}", rows.await.unwrap().items())
+        let rows = self.tables.scan().table_name("teamviewer_table");
+        json!(rows.all_items().await.unwrap()).to_string()
     }
 
     /// What the company was asked, such as `GET /api/v1/sessions`.
@@ -277,7 +272,7 @@ impl Stack {
     }
 }
 
-async fn services(aws: &Arc<Mutex<Aws>>) -> SdkConfig {
+async fn services(aws: &Arc<Mutex<Aws>>) -> AwsConfig {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dynamodb = format!("http://{}", listener.local_addr().unwrap());
     let database = Database::memory().unwrap();
@@ -293,16 +288,7 @@ async fn services(aws: &Arc<Mutex<Aws>>) -> SdkConfig {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "id", "key", None, None, "test",
-        )))
-        .retry_config(RetryConfig::disabled())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(url)
-        .build()
+    aws::Config::at(&url).unwrap()
 }
 
 async fn serve(
@@ -402,52 +388,31 @@ impl Aws {
     }
 }
 
-async fn create_tables(tables: &aws_sdk_dynamodb::Client) {
-    let attribute = |name: &str, kind: ScalarAttributeType| {
-        let attribute = AttributeDefinition::builder()
-            .attribute_name(name)
-            .attribute_type(kind);
-        attribute.build().unwrap()
+async fn create_tables(tables: &aws::dynamodb::Client) {
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "AttributeType": kind});
+    let index = |name: &str, of: &str| {
+        json!({
+            "IndexName": name, "Projection": {"ProjectionType": "ALL"},
+            "KeySchema": [key(of, "HASH"), key("created_at", "RANGE")]
+        })
     };
-    let key = |name: &str, kind: KeyType| {
-        let key = KeySchemaElement::builder()
-            .attribute_name(name)
-            .key_type(kind);
-        key.build().unwrap()
-    };
-    let text = |name: &str| attribute(name, ScalarAttributeType::S);
-    tables
-        .create_table()
-        .table_name("accounts_table")
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(text("name"))
-        .key_schema(key("name", KeyType::Hash))
-        .send()
-        .await
-        .unwrap();
-    let mut table = tables
-        .create_table()
-        .table_name("teamviewer_table")
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute("created_at", ScalarAttributeType::N))
-        .key_schema(key("pk", KeyType::Hash))
-        .key_schema(key("sk", KeyType::Range));
-    for name in ["pk", "sk", "open", "task_number", "task_sys_id"] {
-        table = table.attribute_definitions(text(name));
+    let accounts = json!({
+        "TableName": "accounts_table", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [attribute("name", "S")], "KeySchema": [key("name", "HASH")]
+    });
+    let texts = ["pk", "sk", "open", "task_number", "task_sys_id"];
+    let attributes = texts.map(|name| attribute(name, "S")).into_iter();
+    let attributes: Vec<Value> = attributes.chain([attribute("created_at", "N")]).collect();
+    let teamviewer = json!({
+        "TableName": "teamviewer_table", "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": attributes, "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+        "GlobalSecondaryIndexes": [
+            index("open_cases", "open"), index("by_task_number", "task_number"),
+            index("by_task_sys_id", "task_sys_id")
+        ]
+    });
+    for table in [accounts, teamviewer] {
+        tables.call("CreateTable", &table).await.unwrap();
     }
-    let indexes = [
-        ("open_cases", "open"),
-        ("by_task_number", "task_number"),
-        ("by_task_sys_id", "task_sys_id"),
-    ];
-    for (index, of) in indexes {
-        let all = Projection::builder().projection_type(ProjectionType::All);
-        let index = GlobalSecondaryIndex::builder()
-            .index_name(index)
-            .key_schema(key(of, KeyType::Hash))
-            .key_schema(key("created_at", KeyType::Range))
-            .projection(all.build());
-        table = table.global_secondary_indexes(index.build().unwrap());
-    }
-    table.send().await.unwrap();
 }

@@ -1,7 +1,7 @@
 //! A survey response is notified, and its answers are fetched.
 
 use accounts::{Credential, OauthClient};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws::dynamodb::AttributeValue;
 use domain::{EventKey, Vendor};
 use jiff::Timestamp;
 use sandbox::{Action, Fault, InstanceControl, Match, RecordedRequest};

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use accounts::{Accounts, Credential, NewAccount, Vendors};
+use aws::eventbridge::PutEventsRequestEntry;
 use domain::{
     AccountName, CloudEvent, EventKey, Run, RunState, TaskRun, TaskState, Vendor, WorkflowId,
     definition,
@@ -30,14 +31,20 @@ pub(crate) fn variable(name: &str) -> String {
     })
 }
 
+async fn cloudformation() -> aws_sdk_cloudformation::Client {
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let config = aws_config::from_env().http_client(http).load().await;
+    aws_sdk_cloudformation::Client::new(&config)
+}
+
 impl Stack {
     pub(crate) async fn find() -> Self {
         let vendors = Control::new(&variable("SANDBOX_URL"));
         let api = variable("CLOSEDLOOP_API_URL");
         let name = variable("CLOSEDLOOP_STACK");
-        let aws = startup::aws_config().await;
-        let cloudformation = aws_sdk_cloudformation::Client::new(&aws);
-        let answer = cloudformation
+        let aws = startup::aws_config().unwrap();
+        let answer = cloudformation()
+            .await
             .describe_stacks()
             .stack_name(name)
             .send()
@@ -195,17 +202,10 @@ impl Scene {
     }
 
     pub(crate) async fn put_endpoint_secret(&self, name: &str, secret: &str) {
-        let client = aws_sdk_secretsmanager::Client::new(&self.stack.aws);
-        client
-            .create_secret()
-            .name(format!(
-                "{}/endpoints/{name}",
-                self.stack.output("SecretPrefix")
-            ))
-            .secret_string(json!({"current": secret}).to_string())
-            .send()
-            .await
-            .unwrap();
+        let client = aws::secretsmanager::Client::new(&self.stack.aws);
+        let id = format!("{}/endpoints/{name}", self.stack.output("SecretPrefix"));
+        let secret = json!({"current": secret}).to_string().into();
+        client.create_secret(&id, "", &secret, None).await.unwrap();
     }
 
     /// The name that workflows use for the test's account at a vendor.
@@ -422,22 +422,23 @@ impl Scene {
 
     /// Puts something on the bus, as a function of the bundle would.
     pub(crate) async fn put_event(&self, source: &str, detail_type: &str, detail: &Value) {
-        let client = aws_sdk_eventbridge::Client::new(&self.stack.aws);
-        let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
-            .event_bus_name(self.stack.output("EventBusName"))
-            .source(source)
-            .detail_type(detail_type)
-            .detail(detail.to_string())
-            .build();
-        let answer = client.put_events().entries(entry).send().await.unwrap();
-        assert_eq!(answer.failed_entry_count(), 0);
+        let client = aws::eventbridge::Client::new(&self.stack.aws);
+        let entry = PutEventsRequestEntry {
+            event_bus_name: &self.stack.output("EventBusName"),
+            source,
+            detail_type,
+            detail: &detail.to_string(),
+            time: None,
+        };
+        let answer = client.put_events(&[entry]).await.unwrap();
+        assert_eq!(answer.first_error(), None);
     }
 
     /// The URL of one of the stack's queues, by its logical id.
     pub(crate) async fn queue(&self, logical_id: &str) -> String {
         let stack = variable("CLOSEDLOOP_STACK");
-        let client = aws_sdk_cloudformation::Client::new(&self.stack.aws);
-        let answer = client
+        let answer = cloudformation()
+            .await
             .describe_stack_resource()
             .stack_name(stack)
             .logical_resource_id(logical_id)

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_scheduler::Client;
-use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
-use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target};
+use aws::scheduler::{
+    self, Client, FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target,
+};
 use domain::schedule::Schedule;
 use domain::{EventKey, RunState, Vendor, WorkflowId, definition};
 use jiff::{SignedDuration, Timestamp};
@@ -20,19 +20,26 @@ const A_FIRING: Duration = Duration::from_secs(150);
 
 /// Calls the function once as a schedule does.
 async fn call(scene: &Scene, name: &str, input: &Value) {
-    let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off);
-    let target = Target::builder()
-        .arn(scene.stack.output("SchedulesFunctionArn"))
-        .role_arn(scene.stack.output("SchedulerRoleArn"))
-        .input(input.to_string());
+    let once = scheduler::Schedule {
+        schedule_expression: format!("at({})", Timestamp::now().strftime("%FT%T")),
+        schedule_expression_timezone: None,
+        start_date: None,
+        end_date: None,
+        state: None,
+        flexible_time_window: Some(FlexibleTimeWindow {
+            mode: FlexibleTimeWindowMode::Off,
+            maximum_window_in_minutes: None,
+        }),
+        target: Some(Target {
+            arn: scene.stack.output("SchedulesFunctionArn"),
+            role_arn: scene.stack.output("SchedulerRoleArn"),
+            input: Some(input.to_string()),
+            ..Target::default()
+        }),
+    };
+    let group = scene.stack.output("ScheduleGroup");
     Client::new(&scene.stack.aws)
-        .create_schedule()
-        .group_name(scene.stack.output("ScheduleGroup"))
-        .name(format!("{}-{name}", scene.id))
-        .schedule_expression(format!("at({})", Timestamp::now().strftime("%FT%T")))
-        .flexible_time_window(window.build().unwrap())
-        .target(target.build().unwrap())
-        .send()
+        .create_schedule(&group, &format!("{}-{name}", scene.id), &once)
         .await
         .unwrap();
 }
@@ -62,18 +69,13 @@ async fn succeeded(scene: &Scene, workflow: &WorkflowId, firing: Timestamp) {
     assert_eq!(run.state, RunState::Succeeded, "{tasks:#?}");
 }
 
-async fn schedule_of(scene: &Scene, workflow: &str) -> Option<GetScheduleOutput> {
-    let found = Client::new(&scene.stack.aws)
-        .get_schedule()
-        .group_name(scene.stack.output("ScheduleGroup"))
-        .name(workflow)
-        .send()
-        .await;
-    match found {
+async fn schedule_of(scene: &Scene, workflow: &str) -> Option<scheduler::Schedule> {
+    let group = scene.stack.output("ScheduleGroup");
+    let client = Client::new(&scene.stack.aws);
+    match client.get_schedule(&group, workflow).await {
         Ok(found) => Some(found),
         Err(error) => {
-            let error = error.into_service_error();
-            assert!(error.is_resource_not_found_exception(), "{error:?}");
+            assert!(error.is(scheduler::RESOURCE_NOT_FOUND), "{error:?}");
             None
         }
     }
@@ -100,8 +102,8 @@ async fn schedule_makes_tickets_and_is_changed_paused_and_removed_with_its_workf
     let scene = Scene::new("timed").await;
     let id = apply(&scene, &json!({"rate": "1 minute"}), true).await;
     let made = schedule_of(&scene, &id).await.unwrap();
-    assert_eq!(made.schedule_expression(), Some("rate(1 minute)"));
-    assert_eq!(made.state(), Some(&ScheduleState::Enabled));
+    assert_eq!(made.schedule_expression, "rate(1 minute)");
+    assert_eq!(made.state, Some(ScheduleState::Enabled));
     let tickets = eventually("a firing has become a ticket", A_FIRING, async || {
         Some(scene.tickets().await).filter(|tickets| !tickets.is_empty())
     })
@@ -113,11 +115,12 @@ async fn schedule_makes_tickets_and_is_changed_paused_and_removed_with_its_workf
     let daily = json!({"cron": "0 9 * * ? *", "timezone": "Europe/Paris"});
     apply(&scene, &daily, true).await;
     let changed = schedule_of(&scene, &id).await.unwrap();
-    assert_eq!(changed.schedule_expression(), Some("cron(0 9 * * ? *)"));
-    assert_eq!(changed.schedule_expression_timezone(), Some("Europe/Paris"));
+    assert_eq!(changed.schedule_expression, "cron(0 9 * * ? *)");
+    let timezone = changed.schedule_expression_timezone;
+    assert_eq!(timezone.as_deref(), Some("Europe/Paris"));
     apply(&scene, &daily, false).await;
     let paused = schedule_of(&scene, &id).await.unwrap();
-    assert_eq!(paused.state(), Some(&ScheduleState::Disabled));
+    assert_eq!(paused.state, Some(ScheduleState::Disabled));
     closedloop(&["workflows", "delete", &id]).await;
     assert!(schedule_of(&scene, &id).await.is_none());
 }

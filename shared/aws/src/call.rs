@@ -1,0 +1,301 @@
+use std::time::{Duration, SystemTime};
+
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{HeaderName, HeaderValue, Method, Uri};
+use http_body_util::{BodyExt, Full};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::Config;
+use crate::error::{Error, Refusal};
+
+/// The pause before a second attempt is at most this long, before each further one at most twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const USER_AGENT_VALUE: HeaderValue =
+    HeaderValue::from_static(concat!("closedloop/", env!("CARGO_PKG_VERSION")));
+
+/// A service of AWS that the product calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Tables.
+    DynamoDb,
+    /// The bus.
+    EventBridge,
+    /// Functions that are asked something.
+    Lambda,
+    /// Clocks.
+    Scheduler,
+    /// Credentials.
+    SecretsManager,
+    /// Mail.
+    Ses,
+    /// Queues.
+    Sqs,
+}
+
+impl Service {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::DynamoDb,
+        Self::EventBridge,
+        Self::Lambda,
+        Self::Scheduler,
+        Self::SecretsManager,
+        Self::Ses,
+        Self::Sqs,
+    ];
+
+    /// The first part of its public address.
+    fn endpoint_prefix(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::EventBridge => "events",
+            Self::Lambda => "lambda",
+            Self::Scheduler => "scheduler",
+            Self::SecretsManager => "secretsmanager",
+            Self::Ses => "email",
+            Self::Sqs => "sqs",
+        }
+    }
+
+    fn signing_name(self) -> &'static str {
+        match self {
+            Self::Ses => "ses",
+            other => other.endpoint_prefix(),
+        }
+    }
+
+    /// For services that name the operation in a header: what comes before it there.
+    fn target_prefix(self) -> Option<&'static str> {
+        match self {
+            Self::DynamoDb => Some("DynamoDB_20120810"),
+            Self::EventBridge => Some("AWSEvents"),
+            Self::SecretsManager => Some("secretsmanager"),
+            Self::Sqs => Some("AmazonSQS"),
+            Self::Lambda | Self::Scheduler | Self::Ses => None,
+        }
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::DynamoDb | Self::Sqs => "application/x-amz-json-1.0",
+            Self::EventBridge | Self::SecretsManager => "application/x-amz-json-1.1",
+            Self::Lambda | Self::Scheduler | Self::Ses => "application/json",
+        })
+    }
+
+    pub(crate) fn endpoint_variable(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "AWS_ENDPOINT_URL_DYNAMODB",
+            Self::EventBridge => "AWS_ENDPOINT_URL_EVENTBRIDGE",
+            Self::Lambda => "AWS_ENDPOINT_URL_LAMBDA",
+            Self::Scheduler => "AWS_ENDPOINT_URL_SCHEDULER",
+            Self::SecretsManager => "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            Self::Ses => "AWS_ENDPOINT_URL_SESV2",
+            Self::Sqs => "AWS_ENDPOINT_URL_SQS",
+        }
+    }
+
+    pub(crate) fn public_endpoint(self, region: &str) -> String {
+        let domain = if region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        format!("https://{}.{region}.{domain}", self.endpoint_prefix())
+    }
+}
+
+/// One service, ready to be called.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    config: Config,
+    service: Service,
+    endpoint: String,
+}
+
+/// An operation of a service that takes JSON by its name alone.
+pub trait Operation: Serialize {
+    /// Its name, in AWS's words.
+    const NAME: &'static str;
+    /// What it answers.
+    type Output: DeserializeOwned;
+}
+
+/// What a service answered.
+pub(crate) struct Answer {
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Caller {
+    pub(crate) fn new(config: &Config, service: Service) -> Self {
+        Self {
+            config: config.clone(),
+            service,
+            endpoint: config.endpoint(service),
+        }
+    }
+
+    /// Calls an operation that is named in a header.
+    pub(crate) async fn call<O: Operation>(&self, input: &O) -> Result<O::Output, Error> {
+        let body = written(O::NAME, input)?;
+        let answer = self.send(O::NAME, Method::POST, "/", body).await?;
+        read(O::NAME, &answer.body)
+    }
+
+    /// Calls an operation that is named in a header and has no words of its own here.
+    pub(crate) async fn call_named(
+        &self,
+        operation: &'static str,
+        input: &Value,
+    ) -> Result<Value, Error> {
+        let body = written(operation, input)?;
+        let answer = self.send(operation, Method::POST, "/", body).await?;
+        read(operation, &answer.body)
+    }
+
+    /// Calls an operation that is a resource's path and a method.
+    pub(crate) async fn send(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Answer, Error> {
+        let unsendable = |source| Error::Unsendable { operation, source };
+        let uri: Uri = format!("{}{path}", self.endpoint)
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| unsendable(error.into()))?;
+        let patience = self.config.patience;
+        let all = async {
+            let mut attempt = 1;
+            loop {
+                let request = self
+                    .signed(operation, method.clone(), &uri, body.clone())
+                    .map_err(unsendable)?;
+                let timed =
+                    tokio::time::timeout(patience.attempt, self.attempt(operation, request));
+                let result = timed.await.unwrap_or(Err(Error::TimedOut { operation }));
+                match result {
+                    Err(error) if attempt < patience.attempts && error.is_transient() => {
+                        tokio::time::sleep(pause(attempt)).await;
+                        attempt += 1;
+                    }
+                    other => return other,
+                }
+            }
+        };
+        tokio::time::timeout(patience.call, all)
+            .await
+            .unwrap_or(Err(Error::TimedOut { operation }))
+    }
+
+    async fn attempt(
+        &self,
+        operation: &'static str,
+        request: http::Request<Full<Bytes>>,
+    ) -> Result<Answer, Error> {
+        let sent = self.config.shared.http.client().request(request).await;
+        let answer = sent.map_err(|source| {
+            if source.is_connect() {
+                Error::NotSent { operation, source }
+            } else {
+                Error::Interrupted {
+                    operation,
+                    source: source.into(),
+                }
+            }
+        })?;
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|source| Error::Interrupted {
+            operation,
+            source: source.into(),
+        })?;
+        let body = body.to_bytes();
+        if parts.status.is_success() {
+            return Ok(Answer {
+                headers: parts.headers,
+                body,
+            });
+        }
+        let error_type = parts.headers.get(X_AMZN_ERRORTYPE);
+        Err(Error::Refused(Box::new(Refusal::read(
+            operation,
+            parts.status.as_u16(),
+            error_type.and_then(|value| value.to_str().ok()),
+            body,
+        ))))
+    }
+
+    fn signed(
+        &self,
+        operation: &'static str,
+        method: Method,
+        uri: &Uri,
+        body: Bytes,
+    ) -> Result<http::Request<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(uri.clone())
+            .header(CONTENT_TYPE, self.service.content_type())
+            .header(USER_AGENT, USER_AGENT_VALUE);
+        if let Some(prefix) = self.service.target_prefix() {
+            request = request.header(X_AMZ_TARGET, format!("{prefix}.{operation}"));
+        }
+        let mut request = request.body(Full::new(body.clone()))?;
+        let params = v4::SigningParams::builder()
+            .identity(&self.config.shared.identity)
+            .region(self.config.region())
+            .name(self.service.signing_name())
+            .time(SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()?;
+        let headers = request.headers().iter();
+        let headers =
+            headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let signable = SignableRequest::new(
+            request.method().as_str(),
+            uri.to_string(),
+            headers,
+            SignableBody::Bytes(&body),
+        )?;
+        let (instructions, _signature) = sign(signable, &params.into())?.into_parts();
+        instructions.apply_to_request_http1x(&mut request);
+        Ok(request)
+    }
+}
+
+/// A body as a service takes it.
+pub(crate) fn written(operation: &'static str, input: &impl Serialize) -> Result<Bytes, Error> {
+    serde_json::to_vec(input)
+        .map(Bytes::from)
+        .map_err(|error| Error::Unsendable {
+            operation,
+            source: error.into(),
+        })
+}
+
+/// Some operations answer with nothing at all, which stands for an object without anything in it.
+pub(crate) fn read<T: DeserializeOwned>(operation: &'static str, body: &[u8]) -> Result<T, Error> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|source| Error::Unreadable { operation, source })
+}
+
+/// At random, so that those who were refused together do not come back together.
+fn pause(attempt: u32) -> Duration {
+    let mut random = [0; 2];
+    // Without randomness the pause is the longest.
+    let part = match getrandom::fill(&mut random) {
+        Ok(()) => u16::from_be_bytes(random),
+        Err(_) => u16::MAX,
+    };
+    let longest = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1));
+    longest.mul_f64(f64::from(part) / f64::from(u16::MAX))
+}
