@@ -1,124 +1,462 @@
-//! The result as Markdown.
+//! The result: as Markdown, as a picture, and as JSON for programs.
 
-use std::time::Duration;
+use std::fmt::Write as _;
+use std::path::Path;
 
-use crate::meter::Counts;
+use serde::Serialize;
 
-/// What events cost while so many workflows existed.
-#[derive(Debug)]
-pub(crate) struct Measured {
-    /// How many workflows existed.
-    pub(crate) stored: usize,
-    /// Time until an event was stored.
-    pub(crate) wall: Spread,
-    /// CPU time of the product for it.
-    pub(crate) cpu: Spread,
-    /// What was asked of the tables for all events.
-    pub(crate) counts: Counts,
+use crate::cost::{self, Line};
+use crate::figures::{Asked, BATCH, Flow, Many, Measured, Rounds};
+use crate::machine::Machine;
+use crate::plot::{Bar, Plot, svg};
+use crate::way::Mean;
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Where.
+    pub machine: Machine,
+    /// How often.
+    pub rounds: Rounds,
+    /// The functions, and what they are compared with.
+    pub functions: Vec<Measured>,
+    /// The whole way, alone and in batches.
+    pub way: Vec<Mean>,
+    /// What a million events cost, in the same order.
+    pub bills: Vec<Vec<Line>>,
+    /// What grows.
+    pub many: Option<Many>,
+    /// The same flow in Node-RED, when it was asked for.
+    pub node_red: Option<Flow>,
+    /// What was left out, and why.
+    pub notes: Vec<String>,
 }
 
-/// How a measure is spread.
-#[derive(Debug)]
-pub(crate) struct Spread {
-    median: Duration,
-    p95: Duration,
-}
+/// What is to be reached: milliseconds of CPU and calls of AWS for an event on its whole way, alone and in batches.
+const WAY_GOALS: [(f64, f64); 2] = [(3.0, 12.0), (1.0, 4.0)];
+/// Milliseconds of CPU for a start of `ingest` with its first event.
+const START_GOAL: f64 = 12.0;
+/// Megabytes of memory and of a binary.
+const SIZE_GOALS: (f64, f64) = (24.0, 8.0);
 
-impl Spread {
-    /// Of one value an event.
-    pub(crate) fn of(mut values: Vec<Duration>) -> Self {
-        values.sort_unstable();
-        let at = |percent| {
-            let place = values.len() * percent / 100;
-            values.get(place).copied().unwrap_or_default()
-        };
-        Self {
-            median: at(50),
-            p95: at(95),
+impl Report {
+    /// Writes `README.md` and `report.svg` into a folder, and `report.json` into another.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, folder: &Path, data: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(data)?;
+        std::fs::write(folder.join("README.md"), self.markdown()?)?;
+        std::fs::write(folder.join("report.svg"), svg(&self.plots()))?;
+        let json = serde_json::to_string_pretty(self)? + "\n";
+        std::fs::write(data.join("report.json"), json)?;
+        Ok(())
+    }
+
+    /// The report for people. It has no date, so that what changes in it is what has changed.
+    ///
+    /// # Errors
+    /// None: a text takes whatever is written into it.
+    pub fn markdown(&self) -> anyhow::Result<String> {
+        let mut text = String::new();
+        writeln!(
+            text,
+            "# What the functions need\n\n\
+             Made by `make bench`; do not edit. Machine: {}.\n\n\
+             The release binaries run as plain processes behind the Lambda Runtime API. AWS (a DynamoDB engine in memory, and stand-ins) and the \
+             vendors (the sandbox) are on the loopback and speak HTTP without TLS: times on the clock are without network, and no \
+             figure has a handshake in it. CPU time is that of the function's process, in its own and in the system's code. \
+             What happens with 5,000 events at once is in [deployed.md](deployed.md), which `make bench-deployed` makes.\n\n\
+             ![The figures as bars](report.svg)\n",
+            self.machine
+        )?;
+        self.goals(&mut text)?;
+        self.functions(&mut text)?;
+        self.way(&mut text)?;
+        self.bills(&mut text)?;
+        if let Some(many) = &self.many {
+            grown(&mut text, many)?;
         }
+        if let Some(flow) = &self.node_red {
+            red(&mut text, flow)?;
+        }
+        for note in &self.notes {
+            writeln!(text, "\nLeft out: {note}.")?;
+        }
+        Ok(text)
+    }
+
+    fn goals(&self, text: &mut String) -> anyhow::Result<()> {
+        writeln!(
+            text,
+            "## Goals\n\n| what | goal, at most | is | |\n|---|--:|--:|---|"
+        )?;
+        let mut row = |what: &str, goal: f64, is: f64| {
+            let mark = if is <= goal { "reached" } else { "**not yet**" };
+            writeln!(text, "| {what} | {goal:.1} | {is:.2} | {mark} |")
+        };
+        for (mean, (cpu, calls)) in self.way.iter().zip(WAY_GOALS) {
+            let how = how(mean);
+            row(
+                &format!("an event on its whole way, {how}: CPU, ms"),
+                cpu,
+                mean.cpu.median,
+            )?;
+            row(
+                &format!("an event on its whole way, {how}: AWS calls"),
+                calls,
+                mean.all_calls(),
+            )?;
+        }
+        let ours = || self.functions.iter().filter(|one| !one.compared);
+        if let Some(ingest) = ours().find(|one| one.name == "ingest") {
+            row(
+                "a start of ingest with its first event: CPU, ms",
+                START_GOAL,
+                ingest.cold_cpu.median,
+            )?;
+        }
+        let most = |of: fn(&Measured) -> u64| ours().map(of).max().map_or(0.0, in_megabytes);
+        if !self.functions.is_empty() {
+            row(
+                "the function with the highest peak memory, MB",
+                SIZE_GOALS.0,
+                most(|one| one.peak_memory),
+            )?;
+            row("the largest binary, MB", SIZE_GOALS.1, most(|one| one.size))?;
+        }
+        writeln!(text)?;
+        Ok(())
+    }
+
+    fn functions(&self, text: &mut String) -> anyhow::Result<()> {
+        let Rounds {
+            starts,
+            alone,
+            batches,
+            ..
+        } = self.rounds;
+        writeln!(
+            text,
+            "## By function\n\n\
+             Medians of {starts} starts, {alone} events alone and {batches} batches of {BATCH}. Times in milliseconds; what is said of a batch is \
+             of one event in it.\n\n\
+             | function | init: wall | CPU | first event: wall | CPU | both: CPU | warm event: wall | CPU (p95) | in a batch: CPU \
+             | AWS calls | in a batch | peak memory, MB | deployed, MB |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+        )?;
+        for one in &self.functions {
+            writeln!(
+                text,
+                "| {} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} ({:.2}) | {} | {:.1} | {} | {} | {} |",
+                title(one),
+                one.init_wall.median,
+                one.init_cpu.median,
+                one.first_wall.median,
+                one.first_cpu.median,
+                one.cold_cpu.median,
+                one.warm_wall.median,
+                one.warm_cpu.median,
+                one.warm_cpu.p95,
+                one.batch_cpu
+                    .map_or("-".to_owned(), |spread| format!("{:.2}", spread.median)),
+                one.alone.calls,
+                one.batch
+                    .map_or("-".to_owned(), |asked| format!("{:.1}", asked.calls)),
+                megabytes(one.peak_memory),
+                megabytes(one.size),
+            )?;
+        }
+        writeln!(
+            text,
+            "\n`teamviewer-connections` is given the call of every minute when nothing is due, `schedules` a firing, `connect` a page with a \
+             used ticket, `api` a caller who asks who they are; all others what they are there for. Those in italics are no part of \
+             the product, and do less: `benches/` holds them. The empty function is what any function in Rust needs on \
+             this runtime. Python and Node do the ticket's task alone (one claim, one ticket, one end, one message), without its \
+             retries, its look before a second attempt and its record. Python's figure for what is deployed holds its libraries with \
+             boto3; Node's is one bundled file.\n"
+        )?;
+        Ok(())
+    }
+
+    fn way(&self, text: &mut String) -> anyhow::Result<()> {
+        writeln!(
+            text,
+            "## The whole way of an event\n\n\
+             A review comes by webhook, a run begins, a Zendesk ticket is made, the run ends. Messages go where the rules of `template.yaml` \
+             send them, until nothing is left to do. Each figure is for one event; the functions are warm. \"In batches of {BATCH}\": {BATCH} webhooks, \
+             then queues that hand over {BATCH} messages at once, as they do under load. Checked: as many tickets as events, every run \
+             succeeded.\n\n\
+             | | CPU, ms (p95) | AWS calls | invocations | events on the bus | queue messages | write units | read units \
+             | wall of all, ms |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|"
+        )?;
+        for mean in &self.way {
+            writeln!(
+                text,
+                "| {} | {:.2} ({:.2}) | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} |",
+                how(mean),
+                mean.cpu.median,
+                mean.cpu.p95,
+                mean.all_calls(),
+                mean.invocations(),
+                mean.events,
+                mean.messages,
+                mean.write_units,
+                mean.read_units,
+                mean.wall.median,
+            )?;
+        }
+        writeln!(text, "\nWhere it goes:\n\n| function | {} |", self.heads())?;
+        writeln!(text, "|---|{}", "--:|--:|".repeat(self.way.len()))?;
+        if let Some(first) = self.way.first() {
+            for name in first.parts.keys() {
+                let cells = self.way.iter().map(|mean| {
+                    let calls = mean.calls.iter().filter(|one| one.function == *name);
+                    let cpu = mean.parts.get(name).map_or(0.0, |part| part.cpu);
+                    format!("{cpu:.2} | {:.1}", calls.map(|one| one.times).sum::<f64>())
+                });
+                writeln!(
+                    text,
+                    "| {name} | {} |",
+                    cells.collect::<Vec<_>>().join(" | ")
+                )?;
+            }
+        }
+        let heads: Vec<_> = self.way.iter().map(how).collect();
+        writeln!(
+            text,
+            "\n| AWS calls of | operation | {} |",
+            heads.join(" | ")
+        )?;
+        writeln!(text, "|---|---|{}", "--:|".repeat(self.way.len()))?;
+        let mut keys: Vec<_> = self
+            .way
+            .iter()
+            .flat_map(|mean| &mean.calls)
+            .map(|one| (&one.function, &one.operation))
+            .collect();
+        keys.sort();
+        keys.dedup();
+        for (function, operation) in keys {
+            let cells = self.way.iter().map(|mean| {
+                let of = mean
+                    .calls
+                    .iter()
+                    .filter(|one| (&one.function, &one.operation) == (function, operation));
+                format!("{:.2}", of.map(|one| one.times).sum::<f64>())
+            });
+            writeln!(
+                text,
+                "| {function} | {operation} | {} |",
+                cells.collect::<Vec<_>>().join(" | ")
+            )?;
+        }
+        Ok(())
+    }
+
+    fn heads(&self) -> String {
+        let head = |mean: &Mean| format!("{}: CPU, ms | AWS calls", how(mean));
+        self.way.iter().map(head).collect::<Vec<_>>().join(" | ")
+    }
+
+    fn bills(&self, text: &mut String) -> anyhow::Result<()> {
+        writeln!(
+            text,
+            "\n## What a million events cost\n\n\
+             An event is one on its whole way. At list prices ({}). {}",
+            cost::PRICES,
+            cost::assumptions()
+        )?;
+        for (mean, lines) in self.way.iter().zip(&self.bills) {
+            writeln!(
+                text,
+                "\nEvents {}:\n\n| what | how | dollars |\n|---|---|--:|",
+                how(mean)
+            )?;
+            for line in lines {
+                writeln!(
+                    text,
+                    "| {} | {} | {:.2} |",
+                    line.what, line.formula, line.dollars
+                )?;
+            }
+            writeln!(text, "| **all** | | **{:.2}** |", cost::total(lines))?;
+        }
+        Ok(())
+    }
+
+    fn plots(&self) -> Vec<Plot> {
+        let bars = |values: &dyn Fn(&Measured) -> Option<Vec<f64>>| -> Vec<Bar> {
+            let bar = |one: &Measured| {
+                Some(Bar {
+                    name: title(one).replace('*', ""),
+                    compared: one.compared,
+                    values: values(one)?,
+                })
+            };
+            self.functions.iter().filter_map(bar).collect()
+        };
+        let plot = |title: &str, unit, bars| Plot {
+            title: title.to_owned(),
+            unit,
+            parts: Vec::new(),
+            bars,
+        };
+        let mut way: Vec<Bar> = self
+            .way
+            .iter()
+            .map(|mean| Bar {
+                name: how(mean),
+                compared: false,
+                values: mean.parts.values().map(|part| part.cpu).collect(),
+            })
+            .collect();
+        way.extend(self.node_red.iter().map(|flow| Bar {
+            name: "Node-RED".to_owned(),
+            compared: true,
+            values: vec![flow.event_cpu.median],
+        }));
+        let parts = self.way.first().map(|mean| mean.parts.keys());
+        vec![
+            Plot {
+                parts: parts
+                    .into_iter()
+                    .flatten()
+                    .map(|name| (*name).to_owned())
+                    .collect(),
+                ..plot("An event on its whole way: CPU time", "ms", way)
+            },
+            Plot {
+                parts: vec!["init".to_owned(), "first event".to_owned()],
+                ..plot(
+                    "A start: CPU time",
+                    "ms",
+                    bars(&|one| Some(vec![one.init_cpu.median, one.first_cpu.median])),
+                )
+            },
+            plot(
+                "A warm event alone: CPU time",
+                "ms",
+                bars(&|one| Some(vec![one.warm_cpu.median])),
+            ),
+            plot(
+                "An event in a batch of 10: CPU time",
+                "ms",
+                bars(&|one| Some(vec![one.batch_cpu?.median])),
+            ),
+            plot(
+                "Peak memory",
+                "MB",
+                bars(&|one| Some(vec![in_megabytes(one.peak_memory)])),
+            ),
+        ]
     }
 }
 
-/// The table, with what is needed to understand it.
-pub(crate) fn markdown(
-    measured: &[Measured],
-    listening: usize,
-    events: usize,
-    took: Duration,
-) -> String {
-    let mut text = format!(
-        "{listening} workflows listen to the events; one starts a run of two tasks. {events} events each, in turns.\n\n\
-         | workflows | wall time, median (p95) | CPU time, median (p95) | calls | rows read (looked at) | bytes read \
-         | read units | rows written | write units |\n\
-         |--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
-    );
-    for one in measured {
-        let Counts {
+fn grown(text: &mut String, many: &Many) -> anyhow::Result<()> {
+    writeln!(
+        text,
+        "\n## Many and large\n\n\
+         `evaluate`, when {} workflows listen to the event and one of them starts a run of two tasks:\n\n\
+         | stored workflows | warm event: CPU, ms | in a batch | AWS calls | read units | write units | peak memory, MB |\n\
+         |--:|--:|--:|--:|--:|--:|--:|",
+        many.listening
+    )?;
+    for (stored, one) in &many.workflows {
+        let Asked {
             calls,
-            rows_read,
-            rows_scanned,
-            bytes_read,
-            rows_written,
             read_units,
             write_units,
-        } = one.counts;
-        let each = |count: usize| each(float(count), events);
-        let row = format!(
-            "| {} | {} | {} | {} | {} ({}) | {} | {} | {} | {} |\n",
-            one.stored,
-            spread(&one.wall),
-            spread(&one.cpu),
-            each(calls),
-            each(rows_read),
-            each(rows_scanned),
-            each(bytes_read),
-            self::each(read_units, events),
-            each(rows_written),
-            self::each(write_units, events),
-        );
-        text.push_str(&row);
+        } = one.alone;
+        writeln!(
+            text,
+            "| {stored} | {:.2} | {:.2} | {calls:.1} | {read_units:.1} | {write_units:.1} | {} |",
+            one.warm_cpu.median,
+            one.batch_cpu.unwrap_or_default().median,
+            megabytes(one.peak_memory)
+        )?;
     }
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let footer = format!(
-        "\nEach figure is of one event. CPU time is that of the function's code, without the tables' engine. What the \
-         function does with the queue and the bus is not in it; no workflow is read for that.\n\n\
-         Machine: {}, {cores} cores, {}. Tables: dynoxide (SQLite, in memory) over HTTP on the loopback. Release build, \
-         {:.0} s in all.\n",
-        processor(),
-        std::env::consts::OS,
-        took.as_secs_f64(),
-    );
-    text + &footer
+    let (bytes, large) = &many.large;
+    writeln!(
+        text,
+        "\nA survey response with {} kB of answers: sent in by a web-service task, or told of and fetched; then evaluated.\n\n\
+         | function | first event: wall, ms | warm event: wall | CPU | AWS calls | peak memory, MB |\n|---|--:|--:|--:|--:|--:|",
+        bytes / 1000
+    )?;
+    for one in large {
+        writeln!(
+            text,
+            "| {} | {:.1} | {:.2} | {:.2} | {:.1} | {} |",
+            one.name,
+            one.first_wall.median,
+            one.warm_wall.median,
+            one.warm_cpu.median,
+            one.alone.calls,
+            megabytes(one.peak_memory)
+        )?;
+    }
+    let slow = &many.slow;
+    writeln!(
+        text,
+        "\nA batch of {BATCH} tickets of which Zendesk takes {} ms for one. In milliseconds from the batch's beginning, the median of {}:\n\n\
+         | the other {} are announced | the slow one is announced | the batch has ended | a batch with nobody slow |\n\
+         |--:|--:|--:|--:|\n| {:.0} | {:.0} | {:.0} | {:.0} |\n\n\
+         Announced: the task's end is on the bus, so that the run goes on. Messages leave the queue when the batch has ended.",
+        slow.vendor_ms,
+        slow.batch.values,
+        BATCH - 1,
+        slow.others_announced.median,
+        slow.slow_announced.median,
+        slow.batch.median,
+        slow.quick.median
+    )?;
+    Ok(())
 }
 
-fn spread(spread: &Spread) -> String {
-    let milliseconds = |time: Duration| format!("{:.2}", time.as_secs_f64() * 1000.0);
-    format!(
-        "{} ms ({})",
-        milliseconds(spread.median),
-        milliseconds(spread.p95)
-    )
+fn red(text: &mut String, flow: &Flow) -> anyhow::Result<()> {
+    writeln!(
+        text,
+        "\n## The same in Node-RED\n\n\
+         One long-running process: a review comes by webhook, a ticket is made, then the webhook is answered. Nothing is stored and \
+         nothing is tried again, so compare it with the whole way of an event only with that in mind.\n\n\
+         | start: wall, ms | CPU, ms | event: CPU, ms (p95) | wall, ms | peak memory, MB | installed, MB |\n\
+         |--:|--:|--:|--:|--:|--:|\n\
+         | {:.0} | {:.0} | {:.2} ({:.2}) | {:.2} | {} | {} |",
+        flow.start_wall,
+        flow.start_cpu,
+        flow.event_cpu.median,
+        flow.event_cpu.p95,
+        flow.event_wall.median,
+        megabytes(flow.peak_memory),
+        megabytes(flow.size),
+    )?;
+    Ok(())
 }
 
-/// A share of a total, without decimals that say nothing.
-fn each(total: f64, events: usize) -> String {
-    let text = format!("{:.1}", total / float(events));
-    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+fn how(mean: &Mean) -> String {
+    match mean.batch {
+        1 => "alone".to_owned(),
+        batch => format!("in batches of {batch}"),
+    }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "nothing that is counted comes near 2^52"
-)]
-fn float(count: usize) -> f64 {
-    count as f64
+fn title(one: &Measured) -> String {
+    match (one.compared, one.name.as_str()) {
+        (false, name) => name.to_owned(),
+        (true, "empty") => "*nothing (Rust)*".to_owned(),
+        (true, "python") => "*ticket task (Python)*".to_owned(),
+        (true, "node") => "*ticket task (Node)*".to_owned(),
+        (true, other) => format!("*{other}*"),
+    }
 }
 
-/// What the machine calls its processor.
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    text.lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or(std::env::consts::ARCH, |(_, name)| name.trim())
-        .to_owned()
+#[expect(clippy::cast_precision_loss, reason = "no size comes near 2^52 bytes")]
+fn in_megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0 / 1024.0
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", in_megabytes(bytes))
 }

@@ -3,9 +3,11 @@
 //! Callers are told apart by their access key: a function's is its own name. Behind `DynamoDB` is a real engine; of the
 //! bus, the queues and Secrets Manager there is what the functions use.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -15,6 +17,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use benchmark::tally::{Ledger, Tally};
 use dynoxide::Database;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,8 +37,11 @@ pub(crate) struct Aws {
 struct Inner {
     database: Database,
     secrets: Mutex<HashMap<String, String>>,
-    bus: Mutex<Vec<Value>>,
+    bus: Mutex<Vec<(Instant, Value)>>,
+    queued: Mutex<Vec<Queued>>,
     ledger: Mutex<Ledger>,
+    /// Milliseconds until an answer.
+    delay: AtomicU64,
 }
 
 impl std::fmt::Debug for Inner {
@@ -44,30 +50,13 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-/// What was asked, by caller and operation.
-pub(crate) type Ledger = BTreeMap<(String, String), Tally>;
-
-/// What calls of one operation come to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Tally {
-    /// Calls, every attempt for itself.
-    pub(crate) calls: usize,
-    /// Entries that were put on the bus.
-    pub(crate) entries: usize,
-    /// Read capacity units.
-    pub(crate) read_units: f64,
-    /// Write capacity units.
-    pub(crate) write_units: f64,
-}
-
-impl Tally {
-    /// Adds another tally.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.calls += other.calls;
-        self.entries += other.entries;
-        self.read_units += other.read_units;
-        self.write_units += other.write_units;
-    }
+/// A message that was put into a queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Queued {
+    /// The queue's logical id.
+    pub(crate) queue: String,
+    /// What was put in.
+    pub(crate) body: String,
 }
 
 impl Aws {
@@ -78,7 +67,9 @@ impl Aws {
             database,
             secrets: Mutex::default(),
             bus: Mutex::default(),
+            queued: Mutex::default(),
             ledger: Mutex::default(),
+            delay: AtomicU64::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -119,9 +110,36 @@ impl Aws {
         lock(&self.inner.secrets).insert(id.to_owned(), value.to_string());
     }
 
-    /// The entries that were put on the bus since the last time, in order.
-    pub(crate) fn take_entries(&self) -> Vec<Value> {
+    /// Every row of a table.
+    pub(crate) fn rows(&self, table: &str) -> anyhow::Result<Vec<Value>> {
+        let mut rows = Vec::new();
+        let mut request = json!({"TableName": table, "ConsistentRead": true});
+        loop {
+            let (status, mut page) = self.inner.dynamodb("Scan", request.clone());
+            anyhow::ensure!(status.is_success(), "no rows: {page}");
+            if let Value::Array(items) = page["Items"].take() {
+                rows.extend(items);
+            }
+            match page["LastEvaluatedKey"].take() {
+                Value::Null => return Ok(rows),
+                key => request["ExclusiveStartKey"] = key,
+            }
+        }
+    }
+
+    /// The entries that were put on the bus since the last time, in order, and when they came.
+    pub(crate) fn take_entries(&self) -> Vec<(Instant, Value)> {
         std::mem::take(&mut lock(&self.inner.bus))
+    }
+
+    /// The messages that were put into queues since the last time, in order, other than by way of the bus.
+    pub(crate) fn take_queued(&self) -> Vec<Queued> {
+        std::mem::take(&mut lock(&self.inner.queued))
+    }
+
+    /// From now on every answer takes so long.
+    pub(crate) fn delay(&self, ms: u64) {
+        self.inner.delay.store(ms, Ordering::Relaxed);
     }
 
     /// What was counted since the last time.
@@ -142,6 +160,10 @@ async fn answer(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes
             json!({"__type": "NotImplemented", "message": format!("{error:#}")}),
         ),
     };
+    let delay = inner.delay.load(Ordering::Relaxed);
+    if delay > 0 {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
     let kind = [(header::CONTENT_TYPE, "application/x-amz-json-1.0")];
     (status, kind, answer.to_string()).into_response()
 }
@@ -171,12 +193,12 @@ impl Inner {
                 (status, answer)
             }
             "AWSEvents" => {
-                let answer = self.put_events(request)?;
-                tally.entries = answer["Entries"].as_array().map_or(0, Vec::len);
+                let (paid, answer) = self.put_events(request)?;
+                tally.events = paid;
                 (StatusCode::OK, answer)
             }
             "secretsmanager" => self.secret(operation, &request)?,
-            "AmazonSQS" => (StatusCode::OK, json!({})),
+            "AmazonSQS" => (StatusCode::OK, self.queue(operation, &request)?),
             other => anyhow::bail!("no {other} here"),
         };
         let key = (caller.to_owned(), operation.to_owned());
@@ -184,14 +206,45 @@ impl Inner {
         Ok(answered)
     }
 
-    fn put_events(&self, mut request: Value) -> anyhow::Result<Value> {
+    /// Takes events, and tells as how many they are paid for.
+    fn put_events(&self, mut request: Value) -> anyhow::Result<(usize, Value)> {
+        let now = Instant::now();
         let entries = request["Entries"].take();
         let Value::Array(entries) = entries else {
             anyhow::bail!("PutEvents without entries");
         };
         let taken: Vec<_> = entries.iter().map(|_| json!({"EventId": "e"})).collect();
-        lock(&self.bus).extend(entries);
-        Ok(json!({"FailedEntryCount": 0, "Entries": taken}))
+        let size = |entry: &Value| {
+            let bytes = |name: &str| entry[name].as_str().map_or(0, str::len);
+            bytes("Detail") + bytes("DetailType") + bytes("Source")
+        };
+        let paid = entries.iter().map(|entry| size(entry).div_ceil(64 * 1024));
+        let paid = paid.sum();
+        lock(&self.bus).extend(entries.into_iter().map(|entry| (now, entry)));
+        Ok((paid, json!({"FailedEntryCount": 0, "Entries": taken})))
+    }
+
+    fn queue(&self, operation: &str, request: &Value) -> anyhow::Result<Value> {
+        let url = request["QueueUrl"].as_str().context("no QueueUrl")?;
+        let queue = url.rsplit('/').next().unwrap_or(url);
+        let put = |message: &Value| {
+            let body = message["MessageBody"].as_str().context("no MessageBody")?;
+            lock(&self.queued).push(Queued {
+                queue: queue.to_owned(),
+                body: body.to_owned(),
+            });
+            anyhow::Ok(json!({"Id": message["Id"], "MessageId": "m", "MD5OfMessageBody": ""}))
+        };
+        Ok(match operation {
+            "SendMessage" => put(request)?,
+            "SendMessageBatch" => {
+                let entries = request["Entries"].as_array().context("no Entries")?;
+                let sent: Vec<_> = entries.iter().map(put).collect::<Result<_, _>>()?;
+                json!({"Successful": sent, "Failed": []})
+            }
+            "ChangeMessageVisibility" => json!({}),
+            other => anyhow::bail!("no {other} here"),
+        })
     }
 
     fn secret(&self, operation: &str, request: &Value) -> anyhow::Result<(StatusCode, Value)> {

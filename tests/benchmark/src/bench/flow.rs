@@ -7,36 +7,19 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use serde::Serialize;
+use benchmark::figures::{Flow, Rounds};
+use benchmark::spread::{Spread, milliseconds};
 use serde_json::Value;
 
 use crate::compared::printed;
-use crate::measure::{Rounds, size};
+use crate::measure::size;
 use crate::process::Process;
 use crate::scene::Scene;
-use crate::spread::{Spread, milliseconds};
 
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often it is looked whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// What it needs.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Flow {
-    /// Bytes of what is installed.
-    pub(crate) size: u64,
-    /// Until it answers, in milliseconds on the clock.
-    pub(crate) start_wall: f64,
-    /// Until it answers, in milliseconds of CPU time.
-    pub(crate) start_cpu: f64,
-    /// An event, from the webhook to the answer after the ticket: CPU time.
-    pub(crate) event_cpu: Spread,
-    /// The same on the clock.
-    pub(crate) event_wall: Spread,
-    /// Bytes of memory in use at most.
-    pub(crate) peak_memory: u64,
-}
 
 /// Measures Node-RED, which is installed in a folder.
 pub(crate) async fn flow(

@@ -28,6 +28,10 @@ pub(crate) enum Kind {
     Tasks(&'static str),
     /// Notifications of survey responses from the queue.
     Notifications,
+    /// The same, of large ones.
+    LargeNotifications,
+    /// The call of every minute, when nothing is due.
+    Tick,
     /// A firing of a schedule.
     Firing,
     /// Somebody who opens the page with an old ticket.
@@ -67,6 +71,8 @@ impl<'a> Load<'a> {
                 | Kind::Survey(_)
                 | Kind::Listened
                 | Kind::Notifications
+                | Kind::LargeNotifications
+                | Kind::Tick
                 | Kind::Firing
                 | Kind::Page
                 | Kind::Caller => None,
@@ -122,7 +128,7 @@ impl<'a> Load<'a> {
                 ensure!(messages.len() == count, "{count} events made {messages:?}");
                 batch(&messages)
             }
-            Kind::Notifications => {
+            Kind::Notifications | Kind::LargeNotifications => {
                 let sample = sample(scene.root(), "qualtrics-responses-notified")?;
                 let body = sample["Records"][0]["body"].as_str().unwrap_or_default();
                 let messages: Vec<_> = (first..first + count)
@@ -134,6 +140,7 @@ impl<'a> Load<'a> {
                     .collect();
                 batch(&messages)
             }
+            Kind::Tick => sample(scene.root(), "teamviewer-connections-tick")?,
             Kind::Firing => sample(scene.root(), "schedules-firing")?,
             Kind::Page => sample(scene.root(), "connect-start")?,
             Kind::Caller => {
@@ -171,7 +178,9 @@ impl<'a> Load<'a> {
             | Kind::SurveyEvents(_)
             | Kind::Listened
             | Kind::Tasks(_)
-            | Kind::Notifications => failures.as_array().is_some_and(Vec::is_empty),
+            | Kind::Notifications
+            | Kind::LargeNotifications => failures.as_array().is_some_and(Vec::is_empty),
+            Kind::Tick => answer["sent"] == 0,
             // The ticket is unknown.
             Kind::Page => status.as_u64().is_some_and(|status| status < 500),
             Kind::Survey(_) | Kind::Caller => *status == 200,

@@ -7,34 +7,31 @@
 mod aws;
 mod child;
 mod compared;
-mod cost;
 mod flow;
 mod load;
 mod many;
 mod measure;
 mod path;
-mod pattern;
-mod plot;
 mod process;
-mod report;
 mod runtime;
 mod scene;
-mod spread;
-mod template;
-#[path = "../workflows.rs"]
 mod workflows;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use benchmark::cost;
+use benchmark::figures::{BATCH, Measured, Rounds};
+use benchmark::machine::Machine;
+use benchmark::report::Report;
+use benchmark::way::Mean;
 use clap::Parser;
 use serde_json::json;
 
 use crate::load::{Kind, Load};
-use crate::measure::{BATCH, Measured, Rounds, measure};
+use crate::measure::measure;
 use crate::path::Way;
-use crate::report::{Machine, Report};
 use crate::scene::Scene;
 
 /// Measures the functions and writes a report.
@@ -70,18 +67,19 @@ struct Arguments {
     /// Measures the whole way of an event only, and writes no report.
     #[arg(long)]
     way_only: bool,
-    /// A fifth of the rounds: for whoever works on this program.
+    /// Few rounds: for whoever works on this program.
     #[arg(long)]
     quick: bool,
 }
 
 /// The functions and what they are given. Those without a binary are left out.
-const FUNCTIONS: [(&str, Kind); 9] = [
+const FUNCTIONS: [(&str, Kind); 10] = [
     ("ingest", Kind::Webhook),
     ("evaluate", Kind::Events),
     ("zendesk-tasks", Kind::Tasks("ZendeskTasksQueue")),
     ("servicenow-tasks", Kind::Tasks("ServiceNowTasksQueue")),
     ("teamviewer-tasks", Kind::Tasks("TeamViewerTasksQueue")),
+    ("teamviewer-connections", Kind::Tick),
     ("qualtrics-responses", Kind::Notifications),
     ("schedules", Kind::Firing),
     ("connect", Kind::Page),
@@ -132,7 +130,7 @@ async fn main() -> anyhow::Result<()> {
         notes,
     };
     if !arguments.way_only {
-        report.write(&arguments.out)?;
+        report.write(&arguments.out, &arguments.root.join(scene::FOLDER))?;
     }
     say(&report.markdown()?)
 }
@@ -142,7 +140,7 @@ fn say(text: &str) -> anyhow::Result<()> {
 }
 
 /// The whole way, alone and in batches. It fails unless every event got its ticket.
-async fn way(arguments: &Arguments, rounds: Rounds) -> anyhow::Result<Vec<path::Mean>> {
+async fn way(arguments: &Arguments, rounds: Rounds) -> anyhow::Result<Vec<Mean>> {
     let scene = Scene::set(&arguments.root, &arguments.binaries).await?;
     let mut way = Way::start(&scene).await?;
     let means = vec![
@@ -181,7 +179,8 @@ async fn function(
                 .let_it("teamviewer.create_session", "teamviewer-company", input)
                 .await?;
         }
-        "qualtrics-responses" => scene.survey_responses(rounds.events()).await?,
+        "teamviewer-connections" => scene.teamviewer_history().await?,
+        "qualtrics-responses" => scene.survey_responses(rounds.events(), 0).await?,
         _ => {}
     }
     let mut load = Load::new(&scene, kind).await?;

@@ -1,13 +1,15 @@
 //! What grows: workflows, answers, and the time of one vendor.
 
-use anyhow::ensure;
-use serde::Serialize;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use benchmark::figures::{BATCH, Many, Rounds, Slow};
+use benchmark::spread::Spread;
 use store::Workflows;
 
 use crate::load::{Kind, Load};
-use crate::measure::{BATCH, Measured, Rounds, measure};
+use crate::measure::measure;
 use crate::scene::Scene;
-use crate::spread::{Spread, milliseconds};
 use crate::{Arguments, workflows};
 
 /// How many workflows exist.
@@ -15,24 +17,9 @@ const STORED: [usize; 2] = [10, 10_000];
 /// Bytes of the largest survey response that `ingest` takes, nearly.
 const LARGE: usize = 199_000;
 /// How long the slow vendor takes, in milliseconds.
-const SLOW_MS: u64 = 2_000;
+const SLOW_MS: u64 = 3_000;
 /// How often it is slow.
 const SLOW_BATCHES: usize = 5;
-
-/// All of it.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Many {
-    /// `evaluate`, by the number of stored workflows.
-    pub(crate) workflows: Vec<(usize, Measured)>,
-    /// How many of them listen.
-    pub(crate) listening: usize,
-    /// Bytes of the answers, and the functions that are given them.
-    pub(crate) large: (usize, Vec<Measured>),
-    /// Milliseconds that the vendor took for one of a batch, and what the batch took.
-    pub(crate) slow: (u64, Spread),
-    /// What a batch takes when nobody is slow.
-    pub(crate) not_slow: Spread,
-}
 
 /// Measures all of it.
 pub(crate) async fn many(arguments: &Arguments, rounds: Rounds) -> anyhow::Result<Many> {
@@ -49,49 +36,86 @@ pub(crate) async fn many(arguments: &Arguments, rounds: Rounds) -> anyhow::Resul
         let program = scene.program("evaluate")?;
         stored.push((count, measure(&scene, &program, &mut load, rounds).await?));
     }
+    if let [(_, few), (_, many)] = stored.as_slice() {
+        ensure!(
+            few.alone == many.alone && few.batch == many.batch,
+            "what an event asks of AWS depends on how many workflows are stored: {:?}, {:?}",
+            few.alone,
+            many.alone
+        );
+    }
     let mut large = Vec::new();
     for (name, kind) in [
         ("ingest", Kind::Survey(LARGE)),
+        ("qualtrics-responses", Kind::LargeNotifications),
         ("evaluate", Kind::SurveyEvents(LARGE)),
     ] {
         let scene = Scene::set(&arguments.root, &arguments.binaries).await?;
+        if kind == Kind::LargeNotifications {
+            scene.survey_responses(rounds.events(), LARGE).await?;
+        }
         let mut load = Load::new(&scene, kind).await?;
         large.push(measure(&scene, &scene.program(name)?, &mut load, rounds).await?);
     }
-    let (slow, not_slow) = slow(arguments).await?;
     Ok(Many {
         workflows: stored,
         listening: workflows::LISTENING,
         large: (LARGE, large),
-        slow: (SLOW_MS, slow),
-        not_slow,
+        slow: slow(arguments).await?,
     })
 }
 
 /// Batches in which the vendor is slow once, and batches in which it is not.
-async fn slow(arguments: &Arguments) -> anyhow::Result<(Spread, Spread)> {
+async fn slow(arguments: &Arguments) -> anyhow::Result<Slow> {
     let scene = Scene::set(&arguments.root, &arguments.binaries).await?;
     let mut load = Load::new(&scene, Kind::Tasks("ZendeskTasksQueue")).await?;
     let mut child = scene.start("zendesk-tasks").await?;
-    let mut walls = [Vec::new(), Vec::new()];
+    let (mut quick, mut batch) = (Vec::new(), Vec::new());
+    let (mut others, mut one) = (Vec::new(), Vec::new());
     for round in 0..=SLOW_BATCHES {
-        for (is_slow, walls) in [false, true].into_iter().zip(&mut walls) {
+        for is_slow in [false, true] {
             let event = load.event(BATCH).await?;
             if is_slow {
-                scene.slow_ticket(SLOW_MS).await?;
+                scene.slow_tickets(SLOW_MS, 1).await?;
             }
+            let began = Instant::now();
             let done = child.invoke(&event).await?;
             load.check(&done.answer)?;
-            let took = milliseconds(done.usage.wall);
+            let announced: Vec<Duration> = scene
+                .aws
+                .take_entries()
+                .into_iter()
+                .map(|(at, _)| at.duration_since(began))
+                .collect();
             ensure!(
-                !is_slow || took >= f64::from(u32::try_from(SLOW_MS)?),
+                announced.len() == BATCH,
+                "{} were announced",
+                announced.len()
+            );
+            ensure!(
+                !is_slow || done.usage.wall >= Duration::from_millis(SLOW_MS),
                 "nobody was slow"
             );
-            if round > 0 {
-                walls.push(done.usage.wall);
+            // The first of each makes the connections.
+            if round == 0 {
+                continue;
+            }
+            if is_slow {
+                batch.push(done.usage.wall);
+                let last = announced.iter().max().context("nothing was announced")?;
+                let but_one = announced.iter().rev().nth(1);
+                others.push(*but_one.context("nothing was announced")?);
+                one.push(*last);
+            } else {
+                quick.push(done.usage.wall);
             }
         }
     }
-    let [not_slow, slow] = walls;
-    Ok((Spread::of(slow), Spread::of(not_slow)))
+    Ok(Slow {
+        vendor_ms: SLOW_MS,
+        quick: Spread::of(quick),
+        batch: Spread::of(batch),
+        others_announced: Spread::of(others),
+        slow_announced: Spread::of(one),
+    })
 }

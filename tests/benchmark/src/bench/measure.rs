@@ -3,86 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde::Serialize;
+use benchmark::figures::{Asked, BATCH, Measured, Rounds};
+use benchmark::spread::{Spread, share};
+use benchmark::tally::Tally;
 
-use crate::aws::{Ledger, Tally};
 use crate::child::{Child, Program, Usage};
 use crate::load::Load;
 use crate::scene::Scene;
-use crate::spread::Spread;
-
-/// How often what is measured.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Rounds {
-    /// Processes that are started.
-    pub(crate) starts: usize,
-    /// Events before it counts.
-    pub(crate) before: usize,
-    /// Events alone.
-    pub(crate) alone: usize,
-    /// Batches of [`BATCH`].
-    pub(crate) batches: usize,
-}
-
-impl Rounds {
-    /// Enough for medians that stay.
-    pub(crate) const ALL: Self = Self {
-        starts: 21,
-        before: 50,
-        alone: 200,
-        batches: 30,
-    };
-    /// Enough to see whether everything works.
-    pub(crate) const QUICK: Self = Self {
-        starts: 5,
-        before: 10,
-        alone: 40,
-        batches: 6,
-    };
-
-    /// How many events a function of a queue is given in all.
-    pub(crate) fn events(self) -> usize {
-        self.starts + self.before + self.alone + (self.batches + 1) * BATCH
-    }
-}
-
-/// What queues hand over at most.
-pub(crate) const BATCH: usize = 10;
-
-/// What a function needs.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Measured {
-    /// The crate, or what it is compared with.
-    pub(crate) name: String,
-    /// Whether it is no function of the product.
-    pub(crate) compared: bool,
-    /// Megabytes that it is given.
-    pub(crate) memory: u64,
-    /// Bytes of what is deployed.
-    pub(crate) size: u64,
-    /// Until the first event can come: on the clock and of a processor.
-    pub(crate) init_wall: Spread,
-    /// See `init_wall`.
-    pub(crate) init_cpu: Spread,
-    /// The first event.
-    pub(crate) first_wall: Spread,
-    /// See `first_wall`.
-    pub(crate) first_cpu: Spread,
-    /// Both together, start for start.
-    pub(crate) cold_cpu: Spread,
-    /// An event alone, in a process that has had many.
-    pub(crate) warm_wall: Spread,
-    /// See `warm_wall`.
-    pub(crate) warm_cpu: Spread,
-    /// An event in a batch, where there are batches.
-    pub(crate) batch_cpu: Option<Spread>,
-    /// Bytes of memory in use at most, after everything.
-    pub(crate) peak_memory: u64,
-    /// Calls of AWS for an event, alone.
-    pub(crate) calls_alone: f64,
-    /// Calls of AWS for an event in a batch.
-    pub(crate) calls_batch: Option<f64>,
-}
 
 /// Measures one function.
 pub(crate) async fn measure(
@@ -111,15 +38,15 @@ pub(crate) async fn measure(
         run(&mut child, load, &event).await?;
     }
     let mut alone = Vec::new();
-    let mut calls = 0;
+    let mut asked = Tally::default();
     for _ in 0..rounds.alone {
         let event = load.event(1).await?;
         scene.aws.take_ledger();
         alone.push(run(&mut child, load, &event).await?);
-        calls += calls_of(&scene.aws.take_ledger(), &program.name);
+        asked.add(Tally::of(&scene.aws.take_ledger(), &program.name));
     }
     let mut batches = Vec::new();
-    let mut batch_calls = 0;
+    let mut asked_by_batches = Tally::default();
     if load.is_batched() {
         // One to get as many connections as a batch needs.
         for round in 0..=rounds.batches {
@@ -128,7 +55,7 @@ pub(crate) async fn measure(
             let usage = run(&mut child, load, &event).await?;
             if round > 0 {
                 batches.push(usage.cpu / u32::try_from(BATCH)?);
-                batch_calls += calls_of(&scene.aws.take_ledger(), &program.name);
+                asked_by_batches.add(Tally::of(&scene.aws.take_ledger(), &program.name));
             }
         }
     }
@@ -138,11 +65,6 @@ pub(crate) async fn measure(
     Ok(Measured {
         name: program.name.clone(),
         compared: false,
-        memory: program
-            .variables
-            .get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or_default(),
         size: size(&program.deployed)?,
         init_wall: wall(&inits),
         init_cpu: cpu(&inits),
@@ -153,10 +75,10 @@ pub(crate) async fn measure(
         warm_cpu: cpu(&alone),
         batch_cpu: some::<Duration>(batches).map(Spread::of),
         peak_memory: child.peak_memory()?,
-        calls_alone: share(calls, rounds.alone),
-        calls_batch: load
+        alone: each(asked, rounds.alone),
+        batch: load
             .is_batched()
-            .then(|| share(batch_calls, rounds.batches * BATCH)),
+            .then(|| each(asked_by_batches, rounds.batches * BATCH)),
     })
 }
 
@@ -174,20 +96,13 @@ fn some<T>(values: Vec<T>) -> Option<Vec<T>> {
     (!values.is_empty()).then_some(values)
 }
 
-fn calls_of(ledger: &Ledger, function: &str) -> usize {
-    let of = |((caller, _), tally): (&(String, String), &Tally)| {
-        if caller == function { tally.calls } else { 0 }
-    };
-    ledger.iter().map(of).sum()
-}
-
-/// A share of a total.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "nothing that is counted comes near 2^52"
-)]
-pub(crate) fn share(total: usize, of: usize) -> f64 {
-    total as f64 / of as f64
+fn each(all: Tally, events: usize) -> Asked {
+    let events = share(events, 1);
+    Asked {
+        calls: share(all.calls, 1) / events,
+        read_units: all.read_units / events,
+        write_units: all.write_units / events,
+    }
 }
 
 /// The bytes of a file, or of everything in a folder.

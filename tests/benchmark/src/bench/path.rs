@@ -1,16 +1,12 @@
-//! The whole way of an event: webhook, evaluation, ticket, end of the run.
+//! Drives events on their whole way: webhook, evaluation, ticket, end of the run.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use serde::Serialize;
+use benchmark::way::{Mean, Taken, Waits};
 
-use crate::aws::{Ledger, Tally};
-use crate::child::{Child, Usage};
-use crate::measure::share;
+use crate::child::Child;
 use crate::scene::{Message, Scene, batch};
-use crate::spread::Spread;
 
 /// The functions on the way, each as one process that stays.
 #[derive(Debug)]
@@ -18,90 +14,37 @@ pub(crate) struct Way<'a> {
     scene: &'a Scene,
     ingest: Child,
     /// By the queue that they take from.
-    others: BTreeMap<String, (&'static str, Child)>,
+    others: BTreeMap<String, Taker>,
     sent: usize,
 }
 
-/// What a number of events took on the whole way.
-#[derive(Debug, Clone, Default)]
-struct Taken {
-    cpu: BTreeMap<&'static str, Duration>,
-    invocations: BTreeMap<&'static str, usize>,
-    handled: BTreeMap<&'static str, usize>,
-    messages: usize,
-    wall: Duration,
-    ledger: Ledger,
+/// A function that takes from a queue.
+#[derive(Debug)]
+struct Taker {
+    name: &'static str,
+    /// How many messages at most at once.
+    batch: usize,
+    child: Child,
 }
 
-/// What one event takes on the whole way.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Mean {
-    /// How many events went at the same time.
-    pub(crate) batch: usize,
-    /// CPU time of all functions.
-    pub(crate) cpu: Spread,
-    /// CPU time by function, in milliseconds: medians.
-    pub(crate) cpu_of: BTreeMap<&'static str, f64>,
-    /// Time on the clock of one function after another; with several events, of all of them.
-    pub(crate) wall: Spread,
-    /// Invocations by function.
-    pub(crate) invocations_of: BTreeMap<&'static str, f64>,
-    /// Calls of AWS by function and operation.
-    pub(crate) calls: Vec<Calls>,
-    /// Messages that queues have carried.
-    pub(crate) messages: f64,
-    /// Batches that were taken from queues.
-    pub(crate) receipts: f64,
-    /// Entries that were put on the bus.
-    pub(crate) entries: f64,
-    /// Read units of tables.
-    pub(crate) read_units: f64,
-    /// Write units of tables.
-    pub(crate) write_units: f64,
-    /// Calls of AWS that are waited for one after another: those of a batch go side by side.
-    pub(crate) waits: f64,
-    /// Calls of the vendor that are waited for one after another.
-    pub(crate) vendor_waits: f64,
-    /// Bytes that functions have logged.
-    pub(crate) logged: f64,
-    /// Megabytes of a function.
-    pub(crate) memory: f64,
-}
-
-/// How often an event makes a function call an operation.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Calls {
-    /// The function.
-    pub(crate) function: String,
-    /// The operation.
-    pub(crate) operation: String,
-    /// How often.
-    pub(crate) times: f64,
-}
-
-impl Mean {
-    /// Calls of AWS.
-    pub(crate) fn all_calls(&self) -> f64 {
-        self.calls.iter().map(|one| one.times).sum()
-    }
-
-    /// Invocations of all functions.
-    pub(crate) fn invocations(&self) -> f64 {
-        self.invocations_of.values().sum()
-    }
-}
+/// Rounds in which others take their time: fewer do, since these last.
+const SLOW_ROUNDS: usize = 15;
 
 const INGEST: &str = "ingest";
-const VENDOR: &str = "zendesk-tasks";
-const OTHERS: [&str; 2] = ["evaluate", VENDOR];
+const OTHERS: [&str; 2] = ["evaluate", "zendesk-tasks"];
 
 impl<'a> Way<'a> {
     /// Starts the functions.
     pub(crate) async fn start(scene: &'a Scene) -> anyhow::Result<Self> {
         let mut others = BTreeMap::new();
         for name in OTHERS {
-            let queue = scene.function(name)?.queue.context("no queue")?;
-            others.insert(queue, (name, scene.start(name).await?));
+            let function = scene.function(name)?;
+            let taker = Taker {
+                name,
+                batch: function.batch,
+                child: scene.start(name).await?,
+            };
+            others.insert(function.queue.context("no queue")?, taker);
         }
         Ok(Self {
             scene,
@@ -132,81 +75,28 @@ impl<'a> Way<'a> {
             all.push(self.go(batch).await?);
         }
         let logged = usize::try_from(self.logged()? - logged)?;
-        let events = batch * rounds;
-        let per_event = u32::try_from(batch)?;
-        let mut total = Taken::default();
-        for taken in &all {
-            total.messages += taken.messages;
-            for (to, from) in [
-                (&mut total.invocations, &taken.invocations),
-                (&mut total.handled, &taken.handled),
-            ] {
-                for (name, count) in from {
-                    *to.entry(name).or_default() += count;
-                }
-            }
-            for (key, tally) in &taken.ledger {
-                total.ledger.entry(key.clone()).or_default().add(*tally);
-            }
+        let slow_rounds = rounds.min(SLOW_ROUNDS);
+        let Waits { aws_ms, vendor_ms } = Waits::USUAL;
+        self.scene.aws.delay(aws_ms);
+        let tickets = u32::try_from(slow_rounds * batch)?;
+        self.scene.slow_tickets(vendor_ms, tickets).await?;
+        let mut slow = Vec::new();
+        for _ in 0..slow_rounds {
+            slow.push(self.go(batch).await?);
         }
-        let names: Vec<&'static str> = total.invocations.keys().copied().collect();
-        // A function that takes ten at once waits for ten as long as for one.
-        let side_by_side = |name: &str| match (total.handled.get(name), total.invocations.get(name))
-        {
-            (Some(handled), Some(invocations)) => share(*invocations, *handled),
-            _ => 1.0,
-        };
-        let mut sum = Tally::default();
-        let mut calls = Vec::new();
-        let mut waits = 0.0;
-        for ((function, operation), tally) in &total.ledger {
-            sum.add(*tally);
-            let each = share(tally.calls, events);
-            waits += each * side_by_side(function);
-            calls.push(Calls {
-                function: function.clone(),
-                operation: operation.clone(),
-                times: each,
-            });
+        self.scene.aws.delay(0);
+        let mut memory = BTreeMap::new();
+        for name in OTHERS.into_iter().chain([INGEST]) {
+            memory.insert(name, self.scene.function(name)?.memory);
         }
-        let cpu_of = |name: &'static str| {
-            let of = all.iter().filter_map(|taken| taken.cpu.get(name));
-            (name, Spread::of(of.map(|cpu| *cpu / per_event)).median)
-        };
-        let units = |units: f64| units / share(events, 1);
-        let queued = total
-            .invocations
-            .iter()
-            .filter(|(name, _)| **name != INGEST);
-        Ok(Mean {
-            batch,
-            cpu: Spread::of(
-                all.iter()
-                    .map(|taken| taken.cpu.values().sum::<Duration>() / per_event),
-            ),
-            cpu_of: names.iter().copied().map(cpu_of).collect(),
-            wall: Spread::of(all.iter().map(|taken| taken.wall)),
-            invocations_of: names
-                .iter()
-                .map(|name| (*name, share(total.invocations[name], events)))
-                .collect(),
-            calls,
-            messages: share(total.messages, events),
-            receipts: share(queued.map(|(_, count)| count).sum(), events),
-            entries: share(sum.entries, events),
-            read_units: units(sum.read_units),
-            write_units: units(sum.write_units),
-            waits,
-            vendor_waits: side_by_side(VENDOR),
-            logged: share(logged, events),
-            memory: share(usize::try_from(self.scene.function(INGEST)?.memory)?, 1),
-        })
+        let memory = |name: &str| memory.get(name).copied().unwrap_or_default();
+        Ok(Mean::of(batch, &all, &slow, logged, memory))
     }
 
     fn logged(&self) -> anyhow::Result<u64> {
         let mut sum = self.ingest.logged()?;
-        for (_, child) in self.others.values() {
-            sum += child.logged()?;
+        for taker in self.others.values() {
+            sum += taker.child.logged()?;
         }
         Ok(sum)
     }
@@ -223,7 +113,7 @@ impl<'a> Way<'a> {
                 "ingest answered {}",
                 done.answer
             );
-            taken.count(INGEST, 1, &done.usage);
+            taken.count(INGEST, false, done.usage.wall, done.usage.cpu);
         }
         loop {
             let messages = self.scene.route()?;
@@ -231,39 +121,29 @@ impl<'a> Way<'a> {
                 break;
             }
             taken.messages += messages.len();
-            let mut queues: BTreeMap<&str, Vec<Message>> = BTreeMap::new();
-            for message in &messages {
-                queues
-                    .entry(&message.queue)
-                    .or_default()
-                    .push(message.clone());
+            let mut queues: BTreeMap<String, Vec<Message>> = BTreeMap::new();
+            for message in messages {
+                let queue = queues.entry(message.queue.clone()).or_default();
+                queue.push(message);
             }
             for (queue, messages) in queues {
-                let (name, child) = self
-                    .others
-                    .get_mut(queue)
-                    .with_context(|| format!("nobody takes from {queue}"))?;
-                let done = child.invoke(&batch(&messages)).await?;
-                ensure!(
-                    done.answer["batchItemFailures"]
-                        .as_array()
-                        .is_some_and(Vec::is_empty),
-                    "{name} answered {}",
-                    done.answer
-                );
-                taken.count(name, messages.len(), &done.usage);
+                let taker = self.others.get_mut(&queue);
+                let taker = taker.with_context(|| format!("nobody takes from {queue}"))?;
+                for messages in messages.chunks(taker.batch.max(1)) {
+                    let done = taker.child.invoke(&batch(messages)).await?;
+                    ensure!(
+                        done.answer["batchItemFailures"]
+                            .as_array()
+                            .is_some_and(Vec::is_empty),
+                        "{} answered {}",
+                        taker.name,
+                        done.answer
+                    );
+                    taken.count(taker.name, true, done.usage.wall, done.usage.cpu);
+                }
             }
         }
         taken.ledger = self.scene.aws.take_ledger();
         Ok(taken)
-    }
-}
-
-impl Taken {
-    fn count(&mut self, function: &'static str, handled: usize, usage: &Usage) {
-        *self.cpu.entry(function).or_default() += usage.cpu;
-        *self.invocations.entry(function).or_default() += 1;
-        *self.handled.entry(function).or_default() += handled;
-        self.wall += usage.wall;
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
+use benchmark::template::{self, Function, Rule, Template};
 use domain::{Account, AccountKind, AccountName, AccountState, RunState, Vendor, definition};
 use jiff::{SignedDuration, Timestamp};
 use sandbox::{Action, Fault, Match, Sandbox};
@@ -12,7 +13,6 @@ use store::TokenRow;
 
 use crate::aws::Aws;
 use crate::child::{Child, Program};
-use crate::template::{self, Function, Rule, Template};
 
 const STACK: &str = "closedloop";
 const ENDPOINT_SECRET: &str = "demo-secret-not-for-production";
@@ -20,7 +20,7 @@ const COMPANY: &str = "acme";
 /// The hash of [`Scene::TOKEN`], which the table has.
 const TOKEN_HASH: &str = "1316b992106b18aceae258f5ec2409bf795268483d4ebace561fd60c58230410";
 /// Where logs of the functions go, and whatever else lasts as long as a measurement.
-const FOLDER: &str = ".local/bench";
+pub(crate) const FOLDER: &str = ".local/bench";
 
 /// Everything around the functions.
 #[derive(Debug)]
@@ -97,7 +97,9 @@ impl Scene {
         control.servicenow(COMPANY).create(&servicenow).await?;
         let script = json!({
             "token": "sandbox-token", "level": "company", "userid": "u1001",
-            "permissions": ["Sessions.Create", "Sessions.ReadAll", "Sessions.ModifyAll", "Groups.Read"],
+            "permissions": [
+                "Sessions.Create", "Sessions.ReadAll", "Sessions.ModifyAll", "Groups.Read", "Connections.Read",
+            ],
         });
         let groups = json!([{"id": "g1", "name": "Service Desk"}]);
         let teamviewer = json!({"script_tokens": [script], "groups": groups});
@@ -224,14 +226,20 @@ impl Scene {
         self.apply(&workflow).await
     }
 
-    /// Survey responses that can be fetched: the first so many.
-    pub(crate) async fn survey_responses(&self, count: usize) -> anyhow::Result<()> {
+    /// Survey responses that can be fetched: the first so many, each with so many bytes of answers.
+    pub(crate) async fn survey_responses(&self, count: usize, bytes: usize) -> anyhow::Result<()> {
         let survey = "SV_1AmkKSDmoZ4XlQx";
+        let mut values = json!({"QID1": 1});
+        let mut displayed = vec![json!("QID1")];
+        for (question, answer) in texts(bytes) {
+            displayed.push(json!(question));
+            values[question] = json!(answer);
+        }
         let responses: Vec<_> = (0..count)
             .map(|number| {
                 json!({
-                    "id": Self::response_id(number), "survey": survey, "values": {"QID1": 1},
-                    "labels": {"QID1": "Bad"}, "displayed_fields": ["QID1"],
+                    "id": Self::response_id(number), "survey": survey, "values": values,
+                    "labels": {"QID1": "Bad"}, "displayed_fields": displayed,
                 })
             })
             .collect();
@@ -247,6 +255,28 @@ impl Scene {
         });
         let control = self.sandbox.control();
         Ok(control.qualtrics(COMPANY).create(&config).await?)
+    }
+
+    /// TeamViewer's settings, and a history that was fetched just now: nothing is due.
+    pub(crate) async fn teamviewer_history(&self) -> anyhow::Result<()> {
+        let mut document = self.document("teamviewer/settings.yaml")?;
+        // Cases that are watched are looked at every minute.
+        document["cases"]["watch"] = json!(false);
+        let settings = definition::teamviewer_settings(&document)
+            .map_err(|problems| anyhow!("{problems:?}"))?;
+        store::TeamViewerSettings::new(self.tables(), "TeamViewerTable".to_owned())
+            .put(&settings, None, "bench", Timestamp::now())
+            .await?;
+        let mut child = self.start("teamviewer-connections").await?;
+        let mut event = json!({"tick": {}});
+        loop {
+            child.invoke(&event).await?;
+            let messages = self.route()?;
+            if messages.is_empty() {
+                return Ok(());
+            }
+            event = batch(&messages);
+        }
     }
 
     /// The id of a survey response.
@@ -336,11 +366,15 @@ impl Scene {
         Child::start(&self.program(name)?, &self.logs()).await
     }
 
-    /// What the rules make of everything that was put on the bus since the last time.
+    /// The messages that are in queues now: what the rules make of everything that was put on the bus since the last time,
+    /// and what was put into queues.
     pub(crate) fn route(&self) -> anyhow::Result<Vec<Message>> {
         let now = Timestamp::now();
-        let mut messages = Vec::new();
-        for (number, entry) in self.aws.take_entries().into_iter().enumerate() {
+        let queued = self.aws.take_queued().into_iter();
+        let mut messages: Vec<_> = queued
+            .map(|queued| Message::new(&queued.queue, queued.body))
+            .collect();
+        for (number, (_, entry)) in self.aws.take_entries().into_iter().enumerate() {
             let detail = entry["Detail"].as_str().unwrap_or_default();
             let detail: Value = serde_json::from_str(detail)?;
             let envelope = json!({
@@ -350,10 +384,7 @@ impl Scene {
             });
             for rule in &self.rules {
                 if rule.matches(&envelope)? {
-                    messages.push(Message {
-                        queue: rule.queue.clone(),
-                        body: envelope.to_string(),
-                    });
+                    messages.push(Message::new(&rule.queue, envelope.to_string()));
                 }
             }
         }
@@ -376,11 +407,8 @@ impl Scene {
         let body = request["body"].as_str().context("the sample has no body")?;
         let mut body: Value = serde_json::from_str(body)?;
         body["ResponseID"] = Self::response_id(number).into();
-        let answer = "The parcel came late, and nobody knew where it was. ".repeat(20);
-        // With the name of the question and what JSON puts around both.
-        let each = answer.len() + r#""QID100_TEXT":"","#.len();
-        for question in 0..bytes.saturating_sub(body.to_string().len()) / each {
-            body["values"][format!("QID{}_TEXT", 100 + question)] = json!(answer);
+        for (question, answer) in texts(bytes.saturating_sub(body.to_string().len())) {
+            body["values"][question] = json!(answer);
         }
         request["body"] = body.to_string().into();
         Ok(request)
@@ -396,9 +424,10 @@ impl Scene {
         Message::new("EvaluateQueue", envelope.to_string())
     }
 
-    /// Lets the vendor take so long for one ticket.
-    pub(crate) async fn slow_ticket(&self, ms: u64) -> anyhow::Result<()> {
+    /// Lets the vendor take so long for the next tickets.
+    pub(crate) async fn slow_tickets(&self, ms: u64, times: u32) -> anyhow::Result<()> {
         let fault = Fault::new(Action::Delay { ms }).on(Match::method("POST"));
+        let fault = fault.times(times);
         let zendesk = self.sandbox.control().zendesk(COMPANY);
         Ok(zendesk.add_faults(&[fault]).await?)
     }
@@ -432,30 +461,26 @@ impl Scene {
     /// Whether every ticket was made once, and every run has succeeded.
     pub(crate) async fn check(&self, events: usize) -> anyhow::Result<()> {
         self.check_tickets(events).await?;
-        let client = self.tables();
         let mut runs = 0;
-        let mut place = None;
-        loop {
-            let mut scan = client.scan().table_name("RunsTable");
-            scan = scan.set_exclusive_start_key(place);
-            let page = scan.send().await?;
-            for row in page.items() {
-                let text = |name: &str| row.get(name)?.as_s().ok();
-                // Rows of runs alone have a day.
-                if text("day").is_some() {
-                    let state = text("state").map(String::as_str).unwrap_or_default();
-                    ensure!(state == RunState::Succeeded.as_str(), "a run is {state}");
-                    runs += 1;
-                }
-            }
-            place = page.last_evaluated_key;
-            if place.is_none() {
-                break;
+        for row in self.aws.rows("RunsTable")? {
+            // Rows of runs alone have a day.
+            if row["day"].is_object() {
+                let state = row["state"]["S"].as_str().unwrap_or_default();
+                ensure!(state == RunState::Succeeded.as_str(), "a run is {state}");
+                runs += 1;
             }
         }
         ensure!(runs == events, "{events} events have begun {runs} runs");
         Ok(())
     }
+}
+
+/// Answers to open questions, of nearly so many bytes in all.
+fn texts(bytes: usize) -> impl Iterator<Item = (String, String)> {
+    let answer = "The parcel came late, and nobody knew where it was. ".repeat(20);
+    // With the name of the question and what JSON puts around both.
+    let each = answer.len() + r#""QID100_TEXT":"","#.len();
+    (0..bytes / each).map(move |number| (format!("QID{}_TEXT", 100 + number), answer.clone()))
 }
 
 /// A batch, as Lambda takes it from a queue.

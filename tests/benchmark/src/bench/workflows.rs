@@ -22,7 +22,7 @@ const AT_A_TIME: usize = 16;
 /// Stores so many workflows, the way that `closedloop workflows apply` does.
 pub(crate) async fn store(table: &Workflows, count: usize) -> anyhow::Result<()> {
     let sample: Value =
-        serde_saphyr::from_str(include_str!("../../../workflows/survey-follow-up.yaml"))
+        serde_saphyr::from_str(include_str!("../../../../workflows/survey-follow-up.yaml"))
             .context("the sample workflow is no YAML")?;
     stream::iter(0..count)
         .map(|number| {
@@ -60,7 +60,8 @@ fn workflow(sample: &Value, number: usize) -> anyhow::Result<Workflow> {
 
 /// A survey response that has its own id.
 pub(crate) fn event(id: &str) -> anyhow::Result<CloudEvent> {
-    let data: Value = serde_json::from_str(include_str!("../../../events/survey-response.json"))?;
+    let data: Value =
+        serde_json::from_str(include_str!("../../../../events/survey-response.json"))?;
     Ok(serde_json::from_value(json!({
         "specversion": "1.0", "id": id, "source": "/endpoints/survey", "type": TYPE, "subject": SUBJECT,
         "time": NOW, "datacontenttype": "application/json", "data": data

@@ -9,7 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::pattern;
 
 /// Reads YAML in which only `true` and `false` are booleans: `AttributeType: N` is a text.
-pub(crate) fn yaml(text: &str) -> anyhow::Result<Value> {
+///
+/// # Errors
+/// When it is no YAML.
+pub fn yaml(text: &str) -> anyhow::Result<Value> {
     let options = serde_saphyr::options! {
         strict_booleans: true,
     };
@@ -18,27 +21,29 @@ pub(crate) fn yaml(text: &str) -> anyhow::Result<Value> {
 
 /// The template. Short forms of functions (`!Ref X`) are read as what they are applied to (`X`).
 #[derive(Debug)]
-pub(crate) struct Template {
+pub struct Template {
     document: Value,
 }
 
 /// A function, as it is deployed.
 #[derive(Debug)]
-pub(crate) struct Function {
+pub struct Function {
     /// Megabytes, which also say how much of a processor it gets.
-    pub(crate) memory: u64,
+    pub memory: u64,
     /// Its variables.
-    pub(crate) variables: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, String>,
     /// The queue that it takes from.
-    pub(crate) queue: Option<String>,
+    pub queue: Option<String>,
+    /// How many messages of it at most at once.
+    pub batch: usize,
 }
 
 /// A rule of the bus.
 #[derive(Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     pattern: Value,
     /// Where what it matches goes.
-    pub(crate) queue: String,
+    pub queue: String,
 }
 
 impl Rule {
@@ -46,14 +51,17 @@ impl Rule {
     ///
     /// # Errors
     /// When the pattern says something that is not known here.
-    pub(crate) fn matches(&self, event: &Value) -> anyhow::Result<bool> {
+    pub fn matches(&self, event: &Value) -> anyhow::Result<bool> {
         pattern::matches(&self.pattern, event)
     }
 }
 
 impl Template {
     /// Reads the file.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// When it is not there, or no YAML.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         Ok(Self {
@@ -68,7 +76,7 @@ impl Template {
     }
 
     /// The requests that create the tables, which are named by their logical ids.
-    pub(crate) fn tables(&self) -> Vec<Value> {
+    pub fn tables(&self) -> Vec<Value> {
         let keys = [
             "BillingMode",
             "AttributeDefinitions",
@@ -88,7 +96,10 @@ impl Template {
     }
 
     /// The rules of the bus, with the queues that they fill.
-    pub(crate) fn rules(&self) -> anyhow::Result<Vec<Rule>> {
+    ///
+    /// # Errors
+    /// When a target is no queue.
+    pub fn rules(&self) -> anyhow::Result<Vec<Rule>> {
         let mut rules = Vec::new();
         for (name, properties) in self.resources("AWS::Events::Rule") {
             let targets = properties["Targets"].as_array();
@@ -108,7 +119,10 @@ impl Template {
     }
 
     /// The function whose code is in this folder. `value` says what stands for a reference.
-    pub(crate) fn function(
+    ///
+    /// # Errors
+    /// When there is none, or it has no memory.
+    pub fn function(
         &self,
         folder: &str,
         value: impl Fn(&str) -> Option<String>,
@@ -138,11 +152,14 @@ impl Template {
         let memory = properties["MemorySize"]
             .as_u64()
             .or_else(|| globals["MemorySize"].as_u64());
-        let queue = properties["Events"]["Messages"]["Properties"]["Queue"].as_str();
+        let messages = &properties["Events"]["Messages"]["Properties"];
+        let batch = messages["BatchSize"].as_u64().unwrap_or(1);
         Ok(Function {
             memory: memory.context("no MemorySize")?,
             variables,
-            queue: queue
+            batch: usize::try_from(batch)?,
+            queue: messages["Queue"]
+                .as_str()
                 .and_then(|arn| arn.strip_suffix(".Arn"))
                 .map(str::to_owned),
         })
@@ -207,7 +224,7 @@ mod tests {
         assert_eq!(variable("RUN_RETENTION_DAYS"), Some("90"));
         assert_eq!(variable("RUST_LOG"), Some("info"));
         assert_eq!(function.queue.as_deref(), Some("EvaluateQueue"));
-        assert_eq!(function.memory, 256);
+        assert_eq!((function.memory, function.batch), (256, 10));
         assert!(template().function("functions/nothing", value).is_err());
     }
 

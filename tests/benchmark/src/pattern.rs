@@ -9,7 +9,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// When the pattern says something that is not known here: better than to route wrongly.
-pub(crate) fn matches(pattern: &Value, event: &Value) -> anyhow::Result<bool> {
+pub fn matches(pattern: &Value, event: &Value) -> anyhow::Result<bool> {
     if let Some(fields) = pattern.as_object() {
         for (name, pattern) in fields {
             if !matches(pattern, &event[name])? {
@@ -33,19 +33,31 @@ fn one(choice: &Value, value: &Value) -> anyhow::Result<bool> {
     let Value::Object(operators) = choice else {
         return Ok(choice == value);
     };
-    let begins = |prefix: &Value| match (prefix.as_str(), value.as_str()) {
-        (Some(prefix), Some(value)) => value.starts_with(prefix),
-        _ => false,
-    };
     let mut operators = operators.iter();
-    match (operators.next(), operators.next()) {
-        (Some((name, prefix)), None) if name == "prefix" => Ok(begins(prefix)),
-        (Some((name, but)), None) if name == "anything-but" => match but.get("prefix") {
-            Some(prefix) => Ok(!value.is_null() && !begins(prefix)),
-            None => bail!("a pattern says anything-but {but}"),
+    let (Some((name, said)), None) = (operators.next(), operators.next()) else {
+        bail!("a pattern says {choice}");
+    };
+    match (name.as_str(), said) {
+        ("prefix", Value::String(prefix)) => Ok(begins(value, prefix)),
+        ("exists", Value::Bool(exists)) => Ok(value.is_null() != *exists),
+        // What is not there matches nothing but `exists`.
+        ("anything-but", _) if value.is_null() => Ok(false),
+        ("anything-but", Value::String(_) | Value::Number(_)) => Ok(said != value),
+        ("anything-but", Value::Array(all)) => Ok(!all.contains(value)),
+        ("anything-but", Value::Object(but)) if but.len() == 1 => match &but["prefix"] {
+            Value::String(prefix) => Ok(!begins(value, prefix)),
+            Value::Array(all) if all.iter().all(Value::is_string) => {
+                let mut all = all.iter().filter_map(Value::as_str);
+                Ok(!all.any(|prefix| begins(value, prefix)))
+            }
+            _ => bail!("a pattern says {choice}"),
         },
         _ => bail!("a pattern says {choice}"),
     }
+}
+
+fn begins(value: &Value, prefix: &str) -> bool {
+    value.as_str().is_some_and(|text| text.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -82,9 +94,25 @@ mod tests {
                 false,
             ),
             (json!({"detail": {"other": {"kind": ["x"]}}}), false),
+            (json!({"source": [{"anything-but": "a.b"}]}), false),
+            (json!({"source": [{"anything-but": ["x", "y"]}]}), true),
+            (
+                json!({"detail-type": [{"anything-but": {"prefix": ["run.", "task."]}}]}),
+                false,
+            ),
+            (json!({"detail": {"kind": [{"exists": true}]}}), true),
+            (json!({"detail": {"kind": [{"exists": false}]}}), false),
+            (json!({"detail": {"other": [{"exists": false}]}}), true),
         ] {
             assert_eq!(matches(&pattern, &event).unwrap(), expected, "{pattern}");
         }
-        assert!(matches(&json!({"source": [{"suffix": "b"}]}), &event).is_err());
+        for unknown in [
+            json!({"source": [{"suffix": "b"}]}),
+            json!({"source": [{"anything-but": {"suffix": "b"}}]}),
+            json!({"source": [{"prefix": "a", "exists": true}]}),
+            json!({"source": "a.b"}),
+        ] {
+            assert!(matches(&unknown, &event).is_err(), "{unknown}");
+        }
     }
 }
