@@ -44,14 +44,18 @@ fn one(choice: &Value, value: &Value) -> anyhow::Result<bool> {
         ("anything-but", _) if value.is_null() => Ok(false),
         ("anything-but", Value::String(_) | Value::Number(_)) => Ok(said != value),
         ("anything-but", Value::Array(all)) => Ok(!all.contains(value)),
-        ("anything-but", Value::Object(but)) if but.len() == 1 => match &but["prefix"] {
-            Value::String(prefix) => Ok(!begins(value, prefix)),
-            Value::Array(all) if all.iter().all(Value::is_string) => {
-                let mut all = all.iter().filter_map(Value::as_str);
-                Ok(!all.any(|prefix| begins(value, prefix)))
+        ("anything-but", Value::Object(but)) if but.len() == 1 => {
+            let prefixes = match but.get("prefix") {
+                Some(Value::Array(several)) => several.as_slice(),
+                Some(one) => std::slice::from_ref(one),
+                None => &[],
+            };
+            if prefixes.is_empty() || !prefixes.iter().all(Value::is_string) {
+                bail!("a pattern says {choice}");
             }
-            _ => bail!("a pattern says {choice}"),
-        },
+            let mut prefixes = prefixes.iter().filter_map(Value::as_str);
+            Ok(!prefixes.any(|prefix| begins(value, prefix)))
+        }
         _ => bail!("a pattern says {choice}"),
     }
 }

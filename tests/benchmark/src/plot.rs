@@ -79,8 +79,12 @@ pub fn svg(plots: &[Plot]) -> String {
 /// Draws a plot and tells where it ends.
 fn draw(body: &mut String, plot: &Plot, top: f64) -> f64 {
     let sums = plot.bars.iter().map(|bar| bar.values.iter().sum::<f64>());
-    let longest = sums.fold(0.0, f64::max).max(f64::MIN_POSITIVE);
-    let scale = (WIDTH - LEFT - RIGHT) / longest;
+    let longest = sums.fold(0.0, f64::max);
+    let scale = if longest > 0.0 {
+        (WIDTH - LEFT - RIGHT) / longest
+    } else {
+        0.0
+    };
     let mut line = |text: std::fmt::Arguments<'_>| {
         // A text takes whatever is written into it.
         writeln!(body, "{text}").ok();
