@@ -1,0 +1,190 @@
+//! Thousands of events through the deployed bundle in one go: none lost, none done twice, queues empty at the end, the
+//! functions' memory flat.
+//!
+//! `make bench-deployed` brings everything up and runs this. Each event is one `POST`, one run and one Zendesk ticket. The result
+//! goes to `docs/benchmarks/deployed.md`. It fails when an event was lost or done twice, or when a queue is not empty.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a program that measures fails by panicking, and tells how far it is"
+)]
+
+mod memory;
+#[expect(dead_code, reason = "the suites need more of it than is needed here")]
+#[path = "../../tests/it/scene.rs"]
+mod scene;
+mod sender;
+mod verdict;
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use domain::WorkflowId;
+
+use crate::memory::Memory;
+use crate::scene::{Scene, variable};
+use crate::sender::{Sent, send_all};
+use crate::verdict::Verdict;
+
+/// How many events, unless `EVENTS` says otherwise.
+const EVENTS: usize = 5_000;
+/// How often it is looked how far everything is.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Without any progress for so long, nothing more is to be expected.
+const PATIENCE: Duration = Duration::from_mins(4);
+/// Looks in a row that must find everything at rest: a message on its way from the bus is in no queue for a moment.
+const RESTING_LOOKS: u32 = 3;
+/// Runs still end for so long after the last ticket.
+const RUNS_MAY_TAKE: Duration = Duration::from_mins(2);
+
+/// Queues on the way of these events, and where what cannot be handled ends.
+const QUEUES: [&str; 2] = ["EvaluateQueue", "ZendeskTasksQueue"];
+const DEAD_LETTERS: [&str; 3] = [
+    "EvaluateDeadLetters",
+    "ZendeskTasksDeadLetters",
+    "RuleDeadLetters",
+];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let events = startup::variable("EVENTS")
+        .filter(|text| !text.is_empty())
+        .map_or(EVENTS, |text| text.parse().expect("EVENTS is a number"));
+    let scene = Scene::new("many").await;
+    let workflow = scene.apply("ticket", None, Scene::ticket_only()).await;
+    println!("sending {events} events");
+    let sent = Sent::default();
+    let began = Instant::now();
+    let (sending, watched) = tokio::join!(
+        async {
+            send_all(&scene, events, &sent).await;
+            began.elapsed()
+        },
+        watch(&scene, events, &sent, began),
+    );
+    println!("counting runs and tickets");
+    let verdict = Verdict {
+        events,
+        repeats: sent.repeats.get(),
+        sending,
+        took: watched.took,
+        memory: watched.memory,
+        left: left(&scene, &QUEUES).await,
+        dead: left(&scene, &DEAD_LETTERS).await,
+        stalled: watched.stalled,
+        refused: sent.refused.take(),
+        ..Verdict::count(
+            &sent.accepted.take(),
+            &ended_runs(&scene, &workflow, events).await,
+            &scene.tickets().await,
+        )
+    };
+    let report = verdict.markdown();
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks/deployed.md");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, &report).unwrap();
+    println!("\n{report}");
+    if !verdict.is_good() {
+        std::process::exit(1);
+    }
+}
+
+struct Watched {
+    /// Until the last ticket was made and the queues were empty.
+    took: Duration,
+    memory: Memory,
+    stalled: bool,
+}
+
+/// Looks at everything until it rests, or nothing moves any more.
+async fn watch(scene: &Scene, events: usize, sent: &Sent, began: Instant) -> Watched {
+    let mut memory = Memory::of(&variable("AWS_ENDPOINT_URL"));
+    let (mut before, mut moved) = (None, Instant::now());
+    let (mut resting, mut took) = (0, Duration::ZERO);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let answered = sent.answered();
+        let tickets = scene.zendesk.records("tickets").await;
+        // The stand-in may be too busy for once.
+        let Ok(tickets) = tickets.map(|tickets| tickets.len()) else {
+            println!("the stand-in does not answer");
+            continue;
+        };
+        let queued: u64 = left(scene, &QUEUES)
+            .await
+            .iter()
+            .map(|(_, left)| left)
+            .sum();
+        memory.look(tickets * 100 / events.max(1));
+        println!(
+            "{:>5.0} s: {answered} answered, {tickets} tickets, {queued} messages in queues, {} MB in {} functions",
+            began.elapsed().as_secs_f64(),
+            memory.megabytes_now(),
+            memory.processes_now(),
+        );
+        let now = Some((answered, tickets, queued));
+        if now != before {
+            (before, moved) = (now, Instant::now());
+        }
+        let rests = answered == events && tickets >= sent.accepted_count() && queued == 0;
+        if rests && resting == 0 {
+            took = began.elapsed();
+        }
+        resting = if rests { resting + 1 } else { 0 };
+        let stalled = moved.elapsed() > PATIENCE;
+        if resting >= RESTING_LOOKS || stalled {
+            return Watched {
+                took: if stalled { began.elapsed() } else { took },
+                memory,
+                stalled,
+            };
+        }
+    }
+}
+
+/// The runs once all have ended, or when it is too late for that.
+async fn ended_runs(scene: &Scene, workflow: &WorkflowId, events: usize) -> Vec<domain::Run> {
+    let began = Instant::now();
+    loop {
+        let runs = scene.stack.runs_of(workflow).await;
+        let ended = runs
+            .iter()
+            .filter(|run| run.state != domain::RunState::Running)
+            .count();
+        println!("{ended} of {} runs have ended", runs.len());
+        if ended >= events || began.elapsed() > RUNS_MAY_TAKE {
+            return runs;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// How many messages are in queues: to be taken, being handled, or to come later.
+async fn left(scene: &Scene, queues: &[&'static str]) -> Vec<(&'static str, u64)> {
+    let client = aws_sdk_sqs::Client::new(&scene.stack.aws);
+    let mut left = Vec::new();
+    for name in queues {
+        let url = scene.queue(name).await;
+        let answer = client
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await
+            .unwrap();
+        let count = |name: QueueAttributeName| -> u64 {
+            let all = answer.attributes();
+            let text = all.and_then(|all| all.get(&name));
+            text.map_or(0, |text| text.parse().unwrap())
+        };
+        let sum = count(QueueAttributeName::ApproximateNumberOfMessages)
+            + count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            + count(QueueAttributeName::ApproximateNumberOfMessagesDelayed);
+        left.push((*name, sum));
+    }
+    left
+}
