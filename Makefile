@@ -5,7 +5,7 @@ PYTHON ?= python3
 TARGET := x86_64-unknown-linux-gnu
 CARGO_TARGET := --target $(TARGET)
 
-.PHONY: help run test lint unit end-to-end template schemas deny bench bench-evaluate clean
+.PHONY: help run test lint unit end-to-end template schemas deny bench bench-deployed bench-build clean
 
 help:
 	@echo 'make run    the whole bundle on this machine, with a demonstration; Ctrl-C ends it'
@@ -14,7 +14,8 @@ help:
 	@echo 'make schemas   the JSON Schemas of definitions, made anew from the types'
 	@echo 'make deny   licences, duplicates and sources of dependencies (needs cargo-deny)'
 	@echo 'make bench   what every function and an event on its whole way need and cost: docs/benchmarks'
-	@echo 'make bench-evaluate   what an event costs with 10 and with 10,000 workflows, as Markdown'
+	@echo 'make bench-deployed   5,000 events at once through the bundle on this machine: docs/benchmarks/deployed.md'
+	@echo 'make bench-build   how long debug builds take, as Markdown'
 
 run:
 	@$(PYTHON) local/bundle.py run
@@ -39,6 +40,8 @@ end-to-end:
 schemas:
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema workflow > schemas/workflow.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema endpoint > schemas/endpoint.schema.json
+	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema mail-template > schemas/mail-template.schema.json
+	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema teamviewer-settings > schemas/teamviewer-settings.schema.json
 
 deny:
 	cargo deny check bans licenses sources
@@ -46,21 +49,24 @@ deny:
 # Release builds, one process a function, beside an empty function and the same task in Python and in Node. Node is left out
 # where there is none, Node-RED unless asked for: make bench NODE_RED=1. What is installed for it goes to .local/bench/.
 BENCH := .local/bench
-BENCH_FUNCTIONS := api connect evaluate ingest qualtrics-responses schedules servicenow-tasks teamviewer-tasks zendesk-tasks
+BENCH_FUNCTIONS := api connect evaluate ingest qualtrics-responses schedules servicenow-tasks teamviewer-connections \
+	teamviewer-tasks zendesk-tasks
 BENCH_TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_BINARIES := $(BENCH_TARGET)/$(TARGET)/release
 
+# The program that measures is built by itself: cargo would give the functions what it needs of the crates that both use.
 bench: $(BENCH)/python/installed $(if $(shell command -v npm),$(BENCH)/node/dist/function.cjs) $(if $(NODE_RED),$(BENCH)/node-red/installed)
 	cargo build --release --quiet $(CARGO_TARGET) $(addprefix -p ,$(BENCH_FUNCTIONS))
-	cargo build --release --quiet $(CARGO_TARGET) --manifest-path benches/empty/Cargo.toml --target-dir $(BENCH_TARGET)/empty
+	cargo build --release --quiet --locked $(CARGO_TARGET) --manifest-path benches/empty/Cargo.toml --target-dir $(BENCH_TARGET)
 	cargo build --release --quiet $(CARGO_TARGET) -p benchmark --features engine --bin bench
-	$(BENCH_BINARIES)/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_TARGET)/empty/$(TARGET)/release/empty \
+	$(BENCH_BINARIES)/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_BINARIES)/empty \
 		--python $(PYTHON) --python-installed $(BENCH)/python --node-installed $(BENCH)/node \
 		$(if $(NODE_RED),--node-red-installed $(BENCH)/node-red) $(BENCH_ARGUMENTS)
 
 $(BENCH)/python/installed: benches/python/requirements.txt
-	rm -rf $(@D)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --target $(@D) -r $<
+	rm -rf $(@D) $(BENCH)/pip
+	$(PYTHON) -m venv $(BENCH)/pip
+	$(BENCH)/pip/bin/python -m pip install --quiet --disable-pip-version-check --target $(@D) -r $<
 	touch $@
 
 $(BENCH)/node/dist/function.cjs: $(wildcard benches/node/*)
@@ -72,9 +78,12 @@ $(BENCH)/node-red/installed: benches/node-red/package.json benches/node-red/pack
 	cd $(@D) && npm ci --silent --no-audit --no-fund
 	touch $@
 
-# Its tables' engine is compiled for it alone, so it is no part of `make test`.
-bench-evaluate:
-	cargo run --release --quiet -p benchmark --features engine --bin bench-evaluate $(CARGO_TARGET)
+# Fewer: make bench-deployed EVENTS=500.
+bench-deployed:
+	@EVENTS=$(EVENTS) $(PYTHON) local/bundle.py exec -- cargo test --quiet -p end-to-end --bench deployed $(CARGO_TARGET)
+
+bench-build:
+	@$(PYTHON) benches/build.py $(TARGET)
 
 clean:
 	rm -rf .local .aws-sam target
