@@ -2,6 +2,7 @@
 //! tests of it are part of `make test`.
 
 pub mod cost;
+pub mod deployed;
 pub mod figures;
 pub mod machine;
 pub mod pattern;

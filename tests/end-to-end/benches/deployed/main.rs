@@ -17,17 +17,17 @@ mod memory;
 #[path = "../../tests/it/scene.rs"]
 mod scene;
 mod sender;
-mod verdict;
 
 use std::time::{Duration, Instant};
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use benchmark::deployed::{Deployed, Outcome, Sent};
+use benchmark::machine::Machine;
 use domain::WorkflowId;
 
 use crate::memory::Memory;
 use crate::scene::{Scene, variable};
-use crate::sender::{Sent, send_all};
-use crate::verdict::Verdict;
+use crate::sender::{Sending, send_all, text};
 
 /// How many events, unless `EVENTS` says otherwise.
 const EVENTS: usize = 5_000;
@@ -56,7 +56,7 @@ async fn main() {
     let scene = Scene::new("many").await;
     let workflow = scene.apply("ticket", None, Scene::ticket_only()).await;
     println!("sending {events} events");
-    let sent = Sent::default();
+    let sent = Sending::default();
     let began = Instant::now();
     let (sending, watched) = tokio::join!(
         async {
@@ -66,29 +66,44 @@ async fn main() {
         watch(&scene, events, &sent, began),
     );
     println!("counting runs and tickets");
-    let verdict = Verdict {
-        events,
-        repeats: sent.repeats.get(),
-        sending,
+    let runs = ended_runs(&scene, &workflow, events).await;
+    let runs = runs.iter().map(|run| {
+        let succeeded = run.state == domain::RunState::Succeeded;
+        (run.event.as_str(), succeeded)
+    });
+    let tickets = scene.tickets().await;
+    let tickets = tickets
+        .iter()
+        .map(|ticket| ticket["comments"][0]["body"].as_str().unwrap_or_default());
+    let accepted: Vec<_> = sent
+        .accepted
+        .take()
+        .into_iter()
+        .map(|(number, key)| (number, key.as_str().to_owned(), text(number)))
+        .collect();
+    let mut left = left_in(&scene, &QUEUES).await;
+    left.extend(left_in(&scene, &DEAD_LETTERS).await);
+    let deployed = Deployed {
+        machine: Machine::this().unwrap(),
+        sent: Sent {
+            events,
+            repeats: sent.repeats.get(),
+            refused: sent.refused.take(),
+            took: sending,
+        },
+        outcome: Outcome::count(&accepted, runs, tickets),
         took: watched.took,
-        memory: watched.memory,
-        left: left(&scene, &QUEUES).await,
-        dead: left(&scene, &DEAD_LETTERS).await,
         stalled: watched.stalled,
-        refused: sent.refused.take(),
-        ..Verdict::count(
-            &sent.accepted.take(),
-            &ended_runs(&scene, &workflow, events).await,
-            &scene.tickets().await,
-        )
+        left,
+        memory: watched.memory.by_function(),
     };
-    let report = verdict.markdown();
+    let report = deployed.markdown().unwrap();
     let path =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/benchmarks/deployed.md");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, &report).unwrap();
     println!("\n{report}");
-    if !verdict.is_good() {
+    if !deployed.is_good() {
         std::process::exit(1);
     }
 }
@@ -101,7 +116,7 @@ struct Watched {
 }
 
 /// Looks at everything until it rests, or nothing moves any more.
-async fn watch(scene: &Scene, events: usize, sent: &Sent, began: Instant) -> Watched {
+async fn watch(scene: &Scene, events: usize, sent: &Sending, began: Instant) -> Watched {
     let mut memory = Memory::of(&variable("AWS_ENDPOINT_URL"));
     let (mut before, mut moved) = (None, Instant::now());
     let (mut resting, mut took) = (0, Duration::ZERO);
@@ -114,7 +129,7 @@ async fn watch(scene: &Scene, events: usize, sent: &Sent, began: Instant) -> Wat
             println!("the stand-in does not answer");
             continue;
         };
-        let queued: u64 = left(scene, &QUEUES)
+        let queued: u64 = left_in(scene, &QUEUES)
             .await
             .iter()
             .map(|(_, left)| left)
@@ -164,7 +179,7 @@ async fn ended_runs(scene: &Scene, workflow: &WorkflowId, events: usize) -> Vec<
 }
 
 /// How many messages are in queues: to be taken, being handled, or to come later.
-async fn left(scene: &Scene, queues: &[&'static str]) -> Vec<(&'static str, u64)> {
+async fn left_in(scene: &Scene, queues: &[&'static str]) -> Vec<(&'static str, u64)> {
     let client = aws_sdk_sqs::Client::new(&scene.stack.aws);
     let mut left = Vec::new();
     for name in queues {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use benchmark::deployed::Use;
+
 /// What processes of the bundle had in use.
 #[derive(Debug)]
 pub(crate) struct Memory {
@@ -13,28 +15,12 @@ pub(crate) struct Memory {
 }
 
 /// A process of a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 struct Process {
     function: String,
     /// How far the work was, in per cent, and bytes then.
     seen: Vec<(usize, u64)>,
 }
-
-/// What the processes of a function had in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Use {
-    /// The function.
-    pub(crate) function: String,
-    /// How many processes there were, all in all.
-    pub(crate) processes: usize,
-    /// The most that one had in use, in bytes.
-    pub(crate) most: u64,
-    /// The most by which one has grown after a quarter of the work, in bytes; none lived long enough where it is absent.
-    pub(crate) grown: Option<i64>,
-}
-
-/// Until so many per cent of the work, connections and caches become as they stay.
-const QUARTER: usize = 25;
 
 impl Memory {
     /// Of functions whose AWS is at this address, and of no other stack on this machine.
@@ -104,34 +90,15 @@ impl Memory {
         self.now.len()
     }
 
-    /// By function, those that had work only.
-    pub(crate) fn by_function(&self) -> Vec<Use> {
-        let mut all: BTreeMap<&str, Use> = BTreeMap::new();
-        for process in self.processes.values() {
-            let entry = all.entry(&process.function).or_insert_with(|| Use {
-                function: process.function.clone(),
-                processes: 0,
-                most: 0,
-                grown: None,
-            });
-            entry.processes += 1;
-            let most = process.seen.iter().map(|(_, bytes)| *bytes).max();
-            entry.most = entry.most.max(most.unwrap_or_default());
-            entry.grown = entry.grown.max(process.grown());
+    /// What the processes of each function had in use.
+    pub(crate) fn by_function(self) -> Vec<Use> {
+        let mut all: BTreeMap<String, Vec<_>> = BTreeMap::new();
+        for process in self.processes.into_values() {
+            // Without what CloudFormation puts around the logical id.
+            let name = process.function.split('-').nth(1);
+            let name = name.unwrap_or(&process.function).to_owned();
+            all.entry(name).or_default().push(process.seen);
         }
-        all.into_values().collect()
-    }
-}
-
-impl Process {
-    /// By how much it has grown since a quarter of the work was done, when it was there then and at the end.
-    fn grown(&self) -> Option<i64> {
-        let mut later = self
-            .seen
-            .iter()
-            .filter(|(progress, _)| *progress >= QUARTER)
-            .map(|(_, bytes)| i64::try_from(*bytes).unwrap_or(i64::MAX));
-        let first = later.next()?;
-        Some(later.next_back()? - first)
+        all.iter().map(|(name, seen)| Use::of(name, seen)).collect()
     }
 }

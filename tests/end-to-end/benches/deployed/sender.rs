@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What came of it so far.
 #[derive(Debug, Default)]
-pub(crate) struct Sent {
+pub(crate) struct Sending {
     /// Keys of the events that were accepted, with their numbers.
     pub(crate) accepted: RefCell<Vec<(usize, EventKey)>>,
     /// Events that were not, and how the last attempt was answered.
@@ -29,7 +29,7 @@ pub(crate) struct Sent {
     pub(crate) repeats: Cell<usize>,
 }
 
-impl Sent {
+impl Sending {
     /// Events that need not be sent again.
     pub(crate) fn answered(&self) -> usize {
         self.accepted_count() + self.refused.borrow().len()
@@ -47,7 +47,7 @@ pub(crate) fn text(number: usize) -> String {
 }
 
 /// Sends so many events.
-pub(crate) async fn send_all(scene: &Scene, events: usize, sent: &Sent) {
+pub(crate) async fn send_all(scene: &Scene, events: usize, sent: &Sending) {
     let client = reqwest::Client::builder()
         .timeout(PATIENCE)
         .build()
