@@ -460,3 +460,113 @@ fn in_megabytes(bytes: u64) -> f64 {
 fn megabytes(bytes: u64) -> String {
     format!("{:.1}", in_megabytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::Slow;
+    use crate::spread::Spread;
+    use crate::way::Taken;
+
+    fn measured(name: &str, compared: bool) -> Measured {
+        let spread = Spread::default();
+        let asked = Asked {
+            calls: 3.0,
+            read_units: 1.0,
+            write_units: 2.0,
+        };
+        Measured {
+            name: name.to_owned(),
+            compared,
+            size: 9 * 1024 * 1024,
+            init_wall: spread,
+            init_cpu: spread,
+            first_wall: spread,
+            first_cpu: spread,
+            cold_cpu: spread,
+            warm_wall: spread,
+            warm_cpu: spread,
+            batch_cpu: None,
+            peak_memory: 20 * 1024 * 1024,
+            alone: asked,
+            batch: None,
+        }
+    }
+
+    fn report() -> Report {
+        let spread = Spread::default();
+        let mut taken = Taken::default();
+        taken.count(
+            "ingest",
+            false,
+            std::time::Duration::from_millis(9),
+            std::time::Duration::from_millis(2),
+        );
+        let tally = crate::tally::Tally::default();
+        let key = ("ingest".to_owned(), "PutEvents".to_owned());
+        taken.ledger.insert(key, tally);
+        let way: Vec<_> = [1, BATCH]
+            .map(|batch| Mean::of(batch, &[taken.clone()], &[taken.clone()], 0, |_| 256))
+            .into();
+        Report {
+            machine: Machine::this().unwrap(),
+            rounds: Rounds::QUICK,
+            functions: vec![measured("ingest", false), measured("python", true)],
+            bills: way.iter().map(cost::bill).collect(),
+            way,
+            many: Some(Many {
+                workflows: vec![(10, measured("evaluate", false))],
+                listening: 3,
+                large: (199_000, vec![measured("evaluate", false)]),
+                slow: Slow {
+                    vendor_ms: 3_000,
+                    quick: spread,
+                    batch: spread,
+                    others_announced: spread,
+                    slow_announced: spread,
+                },
+            }),
+            node_red: Some(Flow {
+                size: 0,
+                start_wall: 0.0,
+                start_cpu: 0.0,
+                event_cpu: spread,
+                event_wall: spread,
+                peak_memory: 0,
+            }),
+            notes: vec!["nothing".to_owned()],
+        }
+    }
+
+    #[test]
+    fn rows_of_a_table_have_as_many_cells_as_its_head() {
+        let text = report().markdown().unwrap();
+        let mut head = None;
+        for line in text.lines() {
+            let cells = line.starts_with('|').then(|| line.matches('|').count());
+            assert!(cells.is_none() || head.is_none() || cells == head, "{line}");
+            head = cells;
+        }
+    }
+
+    #[test]
+    fn goals_are_judged_by_the_products_functions() {
+        let mut report = report();
+        report.functions[1].peak_memory = 100 * 1024 * 1024;
+        let text = report.markdown().unwrap();
+        for row in [
+            "alone: CPU, ms | 3.0 | 2.00 | reached |",
+            "peak memory, MB | 24.0 | 20.00 | reached |",
+            "binary, MB | 8.0 | 9.00 | **not yet** |",
+        ] {
+            assert!(text.contains(row), "{row} in {text}");
+        }
+    }
+
+    #[test]
+    fn same_figures_make_the_same_files() {
+        let (one, another) = (report(), report());
+        assert_eq!(one.markdown().unwrap(), another.markdown().unwrap());
+        assert_eq!(svg(&one.plots()), svg(&another.plots()));
+    }
+}

@@ -120,10 +120,11 @@ impl Aws {
             if let Value::Array(items) = page["Items"].take() {
                 rows.extend(items);
             }
-            match page["LastEvaluatedKey"].take() {
-                Value::Null => return Ok(rows),
-                key => request["ExclusiveStartKey"] = key,
+            let last = page["LastEvaluatedKey"].take();
+            if last.is_null() {
+                return Ok(rows);
             }
+            request["ExclusiveStartKey"] = last;
         }
     }
 

@@ -103,7 +103,7 @@ impl<'a> Way<'a> {
 
     /// Sends so many webhooks, and follows them in batches until nothing is left to do.
     async fn go(&mut self, events: usize) -> anyhow::Result<Taken> {
-        let mut taken = Taken::default();
+        let mut all = Taken::default();
         for _ in 0..events {
             let webhook = self.scene.webhook(self.sent)?;
             self.sent += 1;
@@ -113,14 +113,14 @@ impl<'a> Way<'a> {
                 "ingest answered {}",
                 done.answer
             );
-            taken.count(INGEST, false, done.usage.wall, done.usage.cpu);
+            all.count(INGEST, false, done.usage.wall, done.usage.cpu);
         }
         loop {
             let messages = self.scene.route()?;
             if messages.is_empty() {
                 break;
             }
-            taken.messages += messages.len();
+            all.messages += messages.len();
             let mut queues: BTreeMap<String, Vec<Message>> = BTreeMap::new();
             for message in messages {
                 let queue = queues.entry(message.queue.clone()).or_default();
@@ -139,11 +139,11 @@ impl<'a> Way<'a> {
                         taker.name,
                         done.answer
                     );
-                    taken.count(taker.name, true, done.usage.wall, done.usage.cpu);
+                    all.count(taker.name, true, done.usage.wall, done.usage.cpu);
                 }
             }
         }
-        taken.ledger = self.scene.aws.take_ledger();
-        Ok(taken)
+        all.ledger = self.scene.aws.take_ledger();
+        Ok(all)
     }
 }
