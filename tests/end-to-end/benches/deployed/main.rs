@@ -40,9 +40,12 @@ const RESTING_LOOKS: u32 = 3;
 /// Runs still end for so long after the last ticket.
 const RUNS_MAY_TAKE: Duration = Duration::from_mins(2);
 
-/// Queues on the way of these events, and where what cannot be handled ends.
+/// Queues on the way of these events.
 const QUEUES: [&str; 2] = ["EvaluateQueue", "ZendeskTasksQueue"];
-const DEAD_LETTERS: [&str; 3] = [
+/// The same, and where what cannot be handled ends.
+const ALL_QUEUES: [&str; 5] = [
+    "EvaluateQueue",
+    "ZendeskTasksQueue",
     "EvaluateDeadLetters",
     "ZendeskTasksDeadLetters",
     "RuleDeadLetters",
@@ -55,16 +58,20 @@ async fn main() {
         .map_or(EVENTS, |text| text.parse().expect("EVENTS is a number"));
     let scene = Scene::new("many").await;
     let workflow = scene.apply("ticket", None, Scene::ticket_only()).await;
+    let queues = Queues::find(&scene, &QUEUES).await;
+    let all_queues = Queues::find(&scene, &ALL_QUEUES).await;
     println!("sending {events} events");
     let sent = Sending::default();
     let began = Instant::now();
-    let (sending, watched) = tokio::join!(
-        async {
+    // Whoever watches ends it: when all is done, or when nothing moves any more.
+    let watched = tokio::select! {
+        watched = watch(&scene, &queues, events, &sent, began) => watched,
+        watched = async {
             send_all(&scene, events, &sent).await;
-            began.elapsed()
-        },
-        watch(&scene, events, &sent, began),
-    );
+            sent.took.set(began.elapsed());
+            std::future::pending().await
+        } => watched,
+    };
     println!("counting runs and tickets");
     let runs = ended_runs(&scene, &workflow, events).await;
     let runs = runs.iter().map(|run| {
@@ -81,15 +88,14 @@ async fn main() {
         .into_iter()
         .map(|(number, key)| (number, key.as_str().to_owned(), text(number)))
         .collect();
-    let mut left = left_in(&scene, &QUEUES).await;
-    left.extend(left_in(&scene, &DEAD_LETTERS).await);
+    let left = all_queues.left().await.expect("the queues answer");
     let deployed = Deployed {
         machine: Machine::this().unwrap(),
         sent: Sent {
             events,
             repeats: sent.repeats.get(),
             refused: sent.refused.take(),
-            took: sending,
+            took: sent.took.get(),
         },
         outcome: Outcome::count(&accepted, runs, tickets),
         took: watched.took,
@@ -116,41 +122,43 @@ struct Watched {
 }
 
 /// Looks at everything until it rests, or nothing moves any more.
-async fn watch(scene: &Scene, events: usize, sent: &Sending, began: Instant) -> Watched {
+async fn watch(
+    scene: &Scene,
+    queues: &Queues,
+    events: usize,
+    sent: &Sending,
+    began: Instant,
+) -> Watched {
     let mut memory = Memory::of(&variable("AWS_ENDPOINT_URL"));
     let (mut before, mut moved) = (None, Instant::now());
     let (mut resting, mut took) = (0, Duration::ZERO);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let answered = sent.answered();
+        let seconds = began.elapsed().as_secs_f64();
+        let stalled = moved.elapsed() > PATIENCE;
         let tickets = scene.zendesk.records("tickets").await;
-        // The stand-in may be too busy for once.
-        let Ok(tickets) = tickets.map(|tickets| tickets.len()) else {
-            println!("the stand-in does not answer");
-            continue;
-        };
-        let queued: u64 = left_in(scene, &QUEUES)
-            .await
-            .iter()
-            .map(|(_, left)| left)
-            .sum();
-        memory.look(tickets * 100 / events.max(1));
-        println!(
-            "{:>5.0} s: {answered} answered, {tickets} tickets, {queued} messages in queues, {} MB in {} functions",
-            began.elapsed().as_secs_f64(),
-            memory.megabytes_now(),
-            memory.processes_now(),
-        );
-        let now = Some((answered, tickets, queued));
-        if now != before {
-            (before, moved) = (now, Instant::now());
+        let mut rests = false;
+        if let (Ok(tickets), Some(left)) = (tickets, queues.left().await) {
+            let (answered, tickets) = (sent.answered(), tickets.len());
+            let waiting: u64 = left.iter().map(|(_, left)| left).sum();
+            memory.look(tickets * 100 / events.max(1));
+            println!(
+                "{seconds:>5.0} s: {answered} answered, {tickets} tickets, {waiting} messages in queues, {} MB in {} functions",
+                memory.megabytes_now(),
+                memory.processes_now(),
+            );
+            let now = Some((answered, tickets, waiting));
+            if now != before {
+                (before, moved) = (now, Instant::now());
+            }
+            rests = answered == events && tickets >= sent.accepted_count() && waiting == 0;
+        } else {
+            println!("{seconds:>5.0} s: too busy to answer");
         }
-        let rests = answered == events && tickets >= sent.accepted_count() && queued == 0;
         if rests && resting == 0 {
             took = began.elapsed();
         }
         resting = if rests { resting + 1 } else { 0 };
-        let stalled = moved.elapsed() > PATIENCE;
         if resting >= RESTING_LOOKS || stalled {
             return Watched {
                 took: if stalled { began.elapsed() } else { took },
@@ -178,28 +186,48 @@ async fn ended_runs(scene: &Scene, workflow: &WorkflowId, events: usize) -> Vec<
     }
 }
 
-/// How many messages are in queues: to be taken, being handled, or to come later.
-async fn left_in(scene: &Scene, queues: &[&'static str]) -> Vec<(&'static str, u64)> {
-    let client = aws_sdk_sqs::Client::new(&scene.stack.aws);
-    let mut left = Vec::new();
-    for name in queues {
-        let url = scene.queue(name).await;
-        let answer = client
-            .get_queue_attributes()
-            .queue_url(url)
-            .attribute_names(QueueAttributeName::All)
-            .send()
-            .await
-            .unwrap();
-        let count = |name: QueueAttributeName| -> u64 {
-            let all = answer.attributes();
-            let text = all.and_then(|all| all.get(&name));
-            text.map_or(0, |text| text.parse().unwrap())
-        };
-        let sum = count(QueueAttributeName::ApproximateNumberOfMessages)
-            + count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-            + count(QueueAttributeName::ApproximateNumberOfMessagesDelayed);
-        left.push((*name, sum));
+/// Some of the stack's queues.
+struct Queues {
+    client: aws_sdk_sqs::Client,
+    /// Names and URLs.
+    all: Vec<(&'static str, String)>,
+}
+
+impl Queues {
+    async fn find(scene: &Scene, names: &[&'static str]) -> Self {
+        let mut all = Vec::new();
+        for name in names {
+            all.push((*name, scene.queue(name).await));
+        }
+        Self {
+            client: aws_sdk_sqs::Client::new(&scene.stack.aws),
+            all,
+        }
     }
-    left
+
+    /// How many messages are in each: to be taken, being handled, or to come later. `None` when somebody is too busy to answer.
+    async fn left(&self) -> Option<Vec<(&'static str, u64)>> {
+        const COUNTS: [QueueAttributeName; 3] = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let mut left = Vec::new();
+        for (name, url) in &self.all {
+            let answer = self
+                .client
+                .get_queue_attributes()
+                .queue_url(url)
+                .attribute_names(QueueAttributeName::All)
+                .send()
+                .await
+                .ok()?;
+            let counts = COUNTS.iter().filter_map(|count| {
+                let text = answer.attributes()?.get(count)?;
+                text.parse::<u64>().ok()
+            });
+            left.push((*name, counts.sum()));
+        }
+        Some(left)
+    }
 }

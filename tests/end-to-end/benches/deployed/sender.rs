@@ -27,6 +27,8 @@ pub(crate) struct Sending {
     pub(crate) refused: RefCell<Vec<String>>,
     /// Attempts after the first ones.
     pub(crate) repeats: Cell<usize>,
+    /// Until the last one was answered; nothing before.
+    pub(crate) took: Cell<Duration>,
 }
 
 impl Sending {
@@ -66,7 +68,12 @@ pub(crate) async fn send_all(scene: &Scene, events: usize, sent: &Sending) {
                         sent.accepted.borrow_mut().push((number, key));
                         return;
                     }
-                    Err(problem) => last = problem,
+                    Err(Refusal { problem, is_final }) => {
+                        last = problem;
+                        if is_final {
+                            break;
+                        }
+                    }
                 }
             }
             sent.refused.borrow_mut().push(format!("{number}: {last}"));
@@ -74,7 +81,18 @@ pub(crate) async fn send_all(scene: &Scene, events: usize, sent: &Sending) {
         .await;
 }
 
-async fn send(client: &reqwest::Client, scene: &Scene, number: usize) -> Result<EventKey, String> {
+/// Why an event was not accepted.
+struct Refusal {
+    problem: String,
+    /// Whether it would not be accepted another time either.
+    is_final: bool,
+}
+
+async fn send(client: &reqwest::Client, scene: &Scene, number: usize) -> Result<EventKey, Refusal> {
+    let unanswered = |error: reqwest::Error| Refusal {
+        problem: error.to_string(),
+        is_final: false,
+    };
     let body = json!({"id": format!("many-{number}"), "text": text(number)});
     let answer = client
         .post(format!("{}/events/{}", scene.stack.api, scene.endpoint))
@@ -83,13 +101,16 @@ async fn send(client: &reqwest::Client, scene: &Scene, number: usize) -> Result<
         .body(body.to_string())
         .send()
         .await
-        .map_err(|error| error.to_string())?;
-    let status = answer.status().as_u16();
-    let text = answer.text().await.map_err(|error| error.to_string())?;
+        .map_err(unanswered)?;
+    let status = answer.status();
+    let text = answer.text().await.map_err(unanswered)?;
     let answer: Value = serde_json::from_str(&text).unwrap_or_default();
     let key = answer["events"][0]["key"].as_str();
     match key.and_then(|key| EventKey::parse(key).ok()) {
-        Some(key) if status == 202 => Ok(key),
-        Some(_) | None => Err(format!("{status} {text}")),
+        Some(key) if status.is_success() => Ok(key),
+        Some(_) | None => Err(Refusal {
+            problem: format!("{status} {text}"),
+            is_final: status.is_client_error() && status.as_u16() != 429,
+        }),
     }
 }
