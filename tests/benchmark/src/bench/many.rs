@@ -14,6 +14,7 @@ use crate::{Arguments, workflows};
 
 /// How many workflows exist.
 const STORED: [usize; 2] = [10, 10_000];
+const STORED_QUICK: [usize; 2] = [10, 500];
 /// Bytes of the largest survey response that `ingest` takes, nearly.
 const LARGE: usize = 199_000;
 /// How long the slow vendor takes, in milliseconds.
@@ -28,7 +29,12 @@ pub(crate) async fn many(arguments: &Arguments, rounds: Rounds) -> anyhow::Resul
         ..rounds
     };
     let mut stored = Vec::new();
-    for count in STORED {
+    let counts = if arguments.quick {
+        STORED_QUICK
+    } else {
+        STORED
+    };
+    for count in counts {
         let scene = Scene::set(&arguments.root, &arguments.binaries).await?;
         let table = Workflows::new(scene.tables(), "WorkflowsTable".to_owned());
         workflows::store(&table, count).await?;
