@@ -86,6 +86,19 @@ pub struct Asked {
     pub write_units: f64,
 }
 
+impl Asked {
+    /// Whether something else asks for the same, but for what is asked once in a while.
+    pub fn is_nearly(self, other: Self) -> bool {
+        [
+            self.calls - other.calls,
+            self.read_units - other.read_units,
+            self.write_units - other.write_units,
+        ]
+        .iter()
+        .all(|more| more.abs() < 0.5)
+    }
+}
+
 /// What grows.
 #[derive(Debug, Clone, Serialize)]
 pub struct Many {
@@ -129,4 +142,50 @@ pub struct Flow {
     pub event_wall: Spread,
     /// Bytes of memory in use at most.
     pub peak_memory: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_more_of_anything_is_another_demand() {
+        let asked = Asked {
+            calls: 4.0,
+            read_units: 3.0,
+            write_units: 33.0,
+        };
+        let now_and_then = Asked {
+            calls: 4.1,
+            ..asked
+        };
+        assert!(asked.is_nearly(now_and_then));
+        for more in [
+            Asked {
+                calls: 5.0,
+                ..asked
+            },
+            Asked {
+                read_units: 2.0,
+                ..asked
+            },
+            Asked {
+                write_units: 34.0,
+                ..asked
+            },
+        ] {
+            assert!(!asked.is_nearly(more), "{more:?}");
+        }
+    }
+
+    #[test]
+    fn events_are_enough_for_every_round() {
+        let rounds = Rounds {
+            starts: 1,
+            before: 2,
+            alone: 3,
+            batches: 4,
+        };
+        assert_eq!(rounds.events(), 6 + 5 * BATCH);
+    }
 }

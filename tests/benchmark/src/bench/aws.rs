@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
@@ -26,6 +26,11 @@ use tokio::net::TcpListener;
 
 /// Who asks while the scene is set: counted, but of no function.
 pub(crate) const SETUP: &str = "setup";
+
+/// Events and messages that AWS takes in one call.
+const TOGETHER: usize = 10;
+/// Bytes of an event that are paid for as one.
+const EVENT_BYTES: usize = 64 * 1024;
 
 /// The stand-in. Copies are the same one.
 #[derive(Debug, Clone)]
@@ -101,7 +106,7 @@ impl Aws {
     /// Creates a table from the request that would create it.
     pub(crate) fn create_table(&self, request: Value) -> anyhow::Result<()> {
         let (status, answer) = self.inner.dynamodb("CreateTable", request);
-        anyhow::ensure!(status.is_success(), "no table: {answer}");
+        ensure!(status.is_success(), "no table: {answer}");
         Ok(())
     }
 
@@ -116,7 +121,7 @@ impl Aws {
         let mut request = json!({"TableName": table, "ConsistentRead": true});
         loop {
             let (status, mut page) = self.inner.dynamodb("Scan", request.clone());
-            anyhow::ensure!(status.is_success(), "no rows: {page}");
+            ensure!(status.is_success(), "no rows: {page}");
             if let Value::Array(items) = page["Items"].take() {
                 rows.extend(items);
             }
@@ -214,12 +219,15 @@ impl Inner {
         let Value::Array(entries) = entries else {
             anyhow::bail!("PutEvents without entries");
         };
+        ensure!(entries.len() <= TOGETHER, "PutEvents with too many entries");
         let taken: Vec<_> = entries.iter().map(|_| json!({"EventId": "e"})).collect();
         let size = |entry: &Value| {
             let bytes = |name: &str| entry[name].as_str().map_or(0, str::len);
             bytes("Detail") + bytes("DetailType") + bytes("Source")
         };
-        let paid = entries.iter().map(|entry| size(entry).div_ceil(64 * 1024));
+        let paid = entries
+            .iter()
+            .map(|entry| size(entry).div_ceil(EVENT_BYTES));
         let paid = paid.sum();
         lock(&self.bus).extend(entries.into_iter().map(|entry| (now, entry)));
         Ok((paid, json!({"FailedEntryCount": 0, "Entries": taken})))
@@ -240,6 +248,7 @@ impl Inner {
             "SendMessage" => put(request)?,
             "SendMessageBatch" => {
                 let entries = request["Entries"].as_array().context("no Entries")?;
+                ensure!(entries.len() <= TOGETHER, "a batch with too many messages");
                 let sent: Vec<_> = entries.iter().map(put).collect::<Result<_, _>>()?;
                 json!({"Successful": sent, "Failed": []})
             }
@@ -250,7 +259,7 @@ impl Inner {
 
     fn secret(&self, operation: &str, request: &Value) -> anyhow::Result<(StatusCode, Value)> {
         let id = request["SecretId"].as_str().unwrap_or_default();
-        anyhow::ensure!(operation == "GetSecretValue", "no {operation} here");
+        ensure!(operation == "GetSecretValue", "no {operation} here");
         Ok(match lock(&self.secrets).get(id) {
             Some(value) => (
                 StatusCode::OK,
