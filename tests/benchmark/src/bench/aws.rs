@@ -10,8 +10,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -37,6 +35,7 @@ const EVENT_BYTES: usize = 64 * 1024;
 pub(crate) struct Aws {
     address: SocketAddr,
     inner: Arc<Inner>,
+    config: ::aws::Config,
 }
 
 struct Inner {
@@ -83,7 +82,19 @@ impl Aws {
             .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { address, inner })
+        let credentials = ::aws::Credentials {
+            access_key_id: SETUP.to_owned(),
+            secret_access_key: "secret".into(),
+            session_token: None,
+        };
+        let url = format!("http://{address}");
+        let config = ::aws::Config::new("us-east-1", &credentials)?
+            .with_endpoints_of(|name| (name == "AWS_ENDPOINT_URL").then(|| url.clone()));
+        Ok(Self {
+            address,
+            inner,
+            config,
+        })
     }
 
     /// Where it is.
@@ -92,15 +103,8 @@ impl Aws {
     }
 
     /// A client's configuration for whoever sets the scene.
-    pub(crate) fn config(&self) -> SdkConfig {
-        let credentials = Credentials::new(SETUP, "secret", None, None, "bench");
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(self.url())
-            .build()
+    pub(crate) fn config(&self) -> &::aws::Config {
+        &self.config
     }
 
     /// Creates a table from the request that would create it.

@@ -200,7 +200,7 @@ impl Scene {
 
     /// A client for whoever sets the scene.
     pub(crate) fn tables(&self) -> store::Client {
-        store::Client::new(&self.aws.config())
+        store::Client::new(self.aws.config())
     }
 
     /// Puts a workflow, or another revision of it.

@@ -20,10 +20,10 @@ mod sender;
 
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::QueueAttributeName;
 use benchmark::deployed::{Deployed, Outcome, Sent};
 use benchmark::machine::Machine;
 use domain::WorkflowId;
+use serde_json::json;
 
 use crate::memory::Memory;
 use crate::scene::{Scene, variable};
@@ -188,7 +188,7 @@ async fn ended_runs(scene: &Scene, workflow: &WorkflowId, events: usize) -> Vec<
 
 /// Some of the stack's queues.
 struct Queues {
-    client: aws_sdk_sqs::Client,
+    client: aws::sqs::Client,
     /// Names and URLs.
     all: Vec<(&'static str, String)>,
 }
@@ -200,30 +200,24 @@ impl Queues {
             all.push((*name, scene.queue(name).await));
         }
         Self {
-            client: aws_sdk_sqs::Client::new(&scene.stack.aws),
+            client: aws::sqs::Client::new(&scene.stack.aws),
             all,
         }
     }
 
     /// How many messages are in each: to be taken, being handled, or to come later. `None` when somebody is too busy to answer.
     async fn left(&self) -> Option<Vec<(&'static str, u64)>> {
-        const COUNTS: [QueueAttributeName; 3] = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        const COUNTS: [&str; 3] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
         ];
         let mut left = Vec::new();
         for (name, url) in &self.all {
-            let answer = self
-                .client
-                .get_queue_attributes()
-                .queue_url(url)
-                .attribute_names(QueueAttributeName::All)
-                .send()
-                .await
-                .ok()?;
+            let input = json!({"QueueUrl": url, "AttributeNames": ["All"]});
+            let answer = self.client.call("GetQueueAttributes", &input).await.ok()?;
             let counts = COUNTS.iter().filter_map(|count| {
-                let text = answer.attributes()?.get(count)?;
+                let text = answer["Attributes"][count].as_str()?;
                 text.parse::<u64>().ok()
             });
             left.push((*name, counts.sum()));
