@@ -2,8 +2,8 @@ use clap::{Args, Subcommand};
 use domain::service_case::CaseColumn;
 use domain::{CaseCode, ServiceCase, TemplateName};
 use management::{
-    AssignCase, CaseRow, CaseTask, MadeCase, MailPreview, NewCase, OpenCases, ServiceNowTask,
-    ShareCase, SharedCase,
+    AssignCase, CaseRow, CaseTask, MadeCase, MailPreview, NewCase, OpenCases, ServiceNowInstance,
+    ServiceNowTask, ShareCase, SharedCase, TaskFilter,
 };
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -21,6 +21,9 @@ pub(crate) enum Command {
         /// Those of the ServiceNow task with this number or `sys_id`, closed ones too
         #[arg(long, value_name = "NUMBER")]
         task: Option<ServiceNowTask>,
+        /// The task is that of this ServiceNow instance; needed where several have the number
+        #[arg(long, value_name = "NAME", requires = "task")]
+        instance: Option<ServiceNowInstance>,
     },
     /// Make a service case for a ServiceNow task; who asks again gets the same one
     Create(Create),
@@ -135,12 +138,17 @@ impl Command {
         output: &mut Output<'_>,
     ) -> Result<Ending, Error> {
         match self {
-            Self::List { task: None } => {
+            Self::List { task: None, .. } => {
                 let cases = target.open().await?.open_cases().await?;
                 tell_open(&cases, output)?;
             }
-            Self::List { task: Some(task) } => {
-                let cases = target.open().await?.task_cases(task).await?.items;
+            Self::List {
+                task: Some(task),
+                instance,
+            } => {
+                let instance = instance.clone();
+                let filter = TaskFilter { instance };
+                let cases = target.open().await?.task_cases(task, &filter).await?.items;
                 tell_all(&cases, output)?;
             }
             Self::Create(create) => {

@@ -4,8 +4,8 @@ use domain::connection::Party;
 use jiff::Timestamp;
 use management::{
     ConnectionEntry, ConnectionFilter, ConnectionPage, ConnectionTotals, HistoryStatus,
-    IntervalOrigin, MOST_CONNECTIONS_LISTED, RefreshConnections, RefreshedTask, ServiceNowTask,
-    TaskConnectionFilter, TotalsFilter, connections_csv,
+    IntervalOrigin, MOST_CONNECTIONS_LISTED, RefreshConnections, RefreshedTask, ServiceNowInstance,
+    ServiceNowTask, TaskConnectionFilter, TaskFilter, TotalsFilter, connections_csv,
 };
 
 use super::{Ending, runs};
@@ -44,6 +44,9 @@ pub(crate) enum Command {
         /// Only those of this ServiceNow task's service cases
         #[arg(long, value_name = "NUMBER", conflicts_with = "since")]
         task: Option<ServiceNowTask>,
+        /// The task is that of this ServiceNow instance; needed where several have the number
+        #[arg(long, value_name = "NAME", requires = "task")]
+        instance: Option<ServiceNowInstance>,
     },
     /// Tell how far the history has come, and what went wrong
     Status,
@@ -67,6 +70,9 @@ pub(crate) struct Which {
     /// Of the ServiceNow task with this number or `sys_id`
     #[arg(long, value_name = "NUMBER")]
     task: Option<ServiceNowTask>,
+    /// Of tasks of this ServiceNow instance; needed where several have the task's number
+    #[arg(long, value_name = "NAME")]
+    instance: Option<ServiceNowInstance>,
     /// Of the service case with this session code
     #[arg(long)]
     code: Option<CaseCode>,
@@ -80,6 +86,7 @@ impl Which {
             supporter: self.supporter.clone(),
             device: self.device.clone(),
             task: self.task.clone(),
+            instance: self.instance.clone(),
             code: self.code.clone(),
             ..ConnectionFilter::default()
         }
@@ -92,6 +99,7 @@ impl Which {
             supporter: self.supporter.clone(),
             device: self.device.clone(),
             task: self.task.clone(),
+            instance: self.instance.clone(),
             code: self.code.clone(),
         }
     }
@@ -122,12 +130,17 @@ impl Command {
             Self::Refresh {
                 since: _,
                 task: Some(task),
+                instance,
             } => {
+                let instance = instance.clone();
+                let filter = TaskFilter { instance };
                 let stack = target.open().await?;
-                let refreshed = stack.refresh_task_connections(task).await?;
+                let refreshed = stack.refresh_task_connections(task, &filter).await?;
                 tell_refreshed(task, &refreshed, output)?;
             }
-            Self::Refresh { since, task: None } => {
+            Self::Refresh {
+                since, task: None, ..
+            } => {
                 let now = startup::now();
                 let request = RefreshConnections {
                     since: since.map(|since| since.before(now)),
@@ -197,6 +210,7 @@ async fn list(
             "device",
             "code",
             "task",
+            "instance",
             "customer",
         ]
         .map(str::to_owned)
@@ -215,6 +229,7 @@ async fn page(stack: &Stack, filter: &ConnectionFilter) -> Result<ConnectionPage
         return stack.connections(filter).await;
     };
     let of_task = TaskConnectionFilter {
+        instance: filter.instance.clone(),
         since: filter.since,
         until: filter.until,
         limit: filter.limit,
@@ -237,6 +252,7 @@ fn row(entry: &ConnectionEntry) -> Vec<String> {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let connection = &entry.connection;
     let task = connection.task.as_ref();
+    let instance = task.and_then(|task| task.instance.clone());
     let task = task.and_then(|task| task.number.clone().or_else(|| task.sys_id.clone()));
     vec![
         time(connection.started_at),
@@ -247,6 +263,7 @@ fn row(entry: &ConnectionEntry) -> Vec<String> {
         name(&connection.device),
         or_dash(connection.code.as_ref().map(ToString::to_string)),
         or_dash(task),
+        or_dash(instance),
         or_dash(connection.customer.name.clone()),
     ]
 }
@@ -389,7 +406,7 @@ mod tests {
         json!({
             "id": "c1", "account": "tv", "started_at": "2026-11-20T10:00:00Z", "ended_at": "2026-11-20T10:01:01Z",
             "duration_seconds": 61, "minutes": 2, "supporter": {"id": "u1", "name": "Ann"}, "customer": {},
-            "device": {"id": "123"}, "group": {}, "task": {"number": "INC0010001"}
+            "device": {"id": "123"}, "group": {}, "task": {"number": "INC0010001", "instance": "dev1"}
         })
     }
 
@@ -418,6 +435,7 @@ mod tests {
         let task: ServiceNowTask = "inc0010001".parse().unwrap();
         let filter = ConnectionFilter {
             task: Some(task),
+            instance: Some("Dev1".parse().unwrap()),
             ..ConnectionFilter::default()
         };
         list(&stack, filter.clone(), None, true, &mut output)
@@ -438,9 +456,9 @@ mod tests {
         assert_eq!(
             asked,
             [
-                "/v1/tasks/INC0010001/connections?limit=200",
-                "/v1/tasks/INC0010001/connections?cursor=1.c1&limit=200",
-                "/v1/connections?device=a+b&limit=1&task=INC0010001",
+                "/v1/tasks/INC0010001/connections?instance=dev1&limit=200",
+                "/v1/tasks/INC0010001/connections?cursor=1.c1&instance=dev1&limit=200",
+                "/v1/connections?device=a+b&instance=dev1&limit=1&task=INC0010001",
             ]
         );
         let text = String::from_utf8(bytes).unwrap();
@@ -448,8 +466,54 @@ mod tests {
         assert_eq!(lines.len(), 3 + 2 + 1, "{text}");
         assert!(lines[1].starts_with("c1,2026-11-20T10:00:00Z,"), "{text}");
         assert!(
-            lines[4].contains("Ann") && lines[4].contains("INC0010001"),
+            lines[4].contains("Ann") && lines[4].contains("INC0010001  dev1"),
             "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn task_of_one_instance_is_refreshed_and_counted() {
+        let totals = json!(ConnectionTotals::default());
+        let refreshed = json!({"codes": [], "left_out": 0});
+        let server = Server::start([Step::json(202, refreshed), Step::json(200, totals)])
+            .await
+            .unwrap();
+        let target = Target::Api {
+            url: server.url(),
+            token: "clt_hunter2".into(),
+        };
+        let task: Option<ServiceNowTask> = "INC0010001".parse().ok();
+        let instance: Option<ServiceNowInstance> = "dev1".parse().ok();
+        let which = Which {
+            since: None,
+            until: None,
+            supporter: None,
+            device: None,
+            task: task.clone(),
+            instance: instance.clone(),
+            code: None,
+        };
+        let refresh = Command::Refresh {
+            since: None,
+            task,
+            instance,
+        };
+        let mut bytes = Vec::new();
+        let mut output = Output::new(&mut bytes, false);
+        for command in [refresh, Command::Totals { which }] {
+            command.run(&target, &mut output).await.unwrap();
+        }
+        let asked: Vec<String> = server
+            .received()
+            .iter()
+            .map(|request| request.target.clone())
+            .collect();
+        assert_eq!(
+            asked,
+            [
+                "/v1/tasks/INC0010001/connections/refresh?instance=dev1",
+                "/v1/connections/totals?instance=dev1&task=INC0010001",
+            ]
         );
     }
 

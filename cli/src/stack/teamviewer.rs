@@ -6,7 +6,8 @@ use management::{
     AppliedMailTemplate, AppliedTeamViewerSettings, AssignCase, ConnectionFilter, ConnectionPage,
     ConnectionTotals, HistoryStatus, Listing, MadeCase, MailPreview, NewCase, OpenCases, Person,
     RefreshConnections, RefreshedTask, ServiceNowTask, ShareCase, SharedCase, SignIn, SignedIn,
-    SupporterLink, TaskConnectionFilter, TaskConnections, TeamViewerSettingsDetail, TotalsFilter,
+    SupporterLink, TaskConnectionFilter, TaskConnections, TaskFilter, TeamViewerSettingsDetail,
+    TotalsFilter,
 };
 use serde_json::json;
 use startup::now;
@@ -87,14 +88,16 @@ impl Stack {
     pub(crate) async fn refresh_task_connections(
         &self,
         task: &ServiceNowTask,
+        filter: &TaskFilter,
     ) -> Result<RefreshedTask, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.refresh_task_connections(task, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .refresh_task_connections(task, filter, now())
+                .await?),
             Self::Api(api) => {
                 let task = task.to_string();
-                api.post(&["tasks", &task, "connections", "refresh"]).await
+                let path = ["tasks", &task, "connections", "refresh"];
+                api.post_with(&path, filter).await
             }
         }
     }
@@ -110,10 +113,14 @@ impl Stack {
     pub(crate) async fn task_cases(
         &self,
         task: &ServiceNowTask,
+        filter: &TaskFilter,
     ) -> Result<Listing<ServiceCase>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.task_cases(task).await?),
-            Self::Api(api) => api.get(&["tasks", &task.to_string(), "cases"]).await,
+            Self::Aws { management, .. } => Ok(management.task_cases(task, filter).await?),
+            Self::Api(api) => {
+                let task = task.to_string();
+                api.get_with(&["tasks", &task, "cases"], filter).await
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use service_cases::{CreateCase, PollOutcome, ServiceCases};
 
 use crate::error::Error;
-use crate::service_now_task::ServiceNowTask;
+use crate::servicenow_task::{Instances, ServiceNowTask, TaskFilter};
 use crate::teamviewer::Person;
 use crate::{Listing, Management};
 
@@ -456,9 +456,22 @@ impl Management {
     /// The service cases of a task that are known, newest first, closed ones too.
     ///
     /// # Errors
-    /// `Unavailable`; `Internal` when a row cannot be read.
-    pub async fn task_cases(&self, task: &ServiceNowTask) -> Result<Listing<ServiceCase>, Error> {
-        let items = self.service_cases.of_task(task.reference()).await?;
+    /// `Invalid` when several instances have the task and none is named; `Unavailable`; `Internal` when a row cannot be
+    /// read.
+    pub async fn task_cases(
+        &self,
+        task: &ServiceNowTask,
+        filter: &TaskFilter,
+    ) -> Result<Listing<ServiceCase>, Error> {
+        let mut items = self.service_cases.of_task(task.reference()).await?;
+        if let Some(instance) = &filter.instance {
+            items.retain(|case| instance.has(case.task.as_ref()));
+        }
+        let mut found = Instances::default();
+        for case in &items {
+            found.note(case.task.as_ref());
+        }
+        found.check_one(task)?;
         Ok(Listing { items })
     }
 

@@ -14,7 +14,7 @@ use crate::Management;
 use crate::csv::Csv;
 use crate::error::Error;
 use crate::paging::{Cursor, Gathering, checked_period};
-use crate::service_now_task::ServiceNowTask;
+use crate::servicenow_task::{Instances, ServiceNowInstance, ServiceNowTask};
 
 /// How many connections can be listed at a time.
 pub const MOST_CONNECTIONS_LISTED: usize = 200;
@@ -49,6 +49,9 @@ pub struct ConnectionFilter {
     /// Of the ServiceNow task with this number or `sys_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<ServiceNowTask>,
+    /// Of tasks of this ServiceNow instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<ServiceNowInstance>,
     /// Of the service case with this session code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<CaseCode>,
@@ -83,6 +86,9 @@ pub struct TotalsFilter {
     /// Of the ServiceNow task with this number or `sys_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<ServiceNowTask>,
+    /// Of tasks of this ServiceNow instance. Needed where several instances have the number of `task`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<ServiceNowInstance>,
     /// Of the service case with this session code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<CaseCode>,
@@ -92,6 +98,9 @@ pub struct TotalsFilter {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskConnectionFilter {
+    /// Of the task of this ServiceNow instance. Needed where several instances have the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<ServiceNowInstance>,
     /// Begun then or later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
@@ -215,6 +224,7 @@ impl From<&TotalsFilter> for ConnectionFilter {
             supporter: filter.supporter.clone(),
             device: filter.device.clone(),
             task: filter.task.clone(),
+            instance: filter.instance.clone(),
             code: filter.code.clone(),
             ..Self::default()
         }
@@ -228,6 +238,7 @@ impl ConnectionFilter {
             since: filter.since,
             until: filter.until,
             task: Some(task.clone()),
+            instance: filter.instance.clone(),
             limit: filter.limit,
             cursor: filter.cursor.clone(),
             ..Self::default()
@@ -246,7 +257,10 @@ impl ConnectionFilter {
 
     /// Whether every connection of the period, or of the task, is wanted.
     fn takes_all(&self) -> bool {
-        self.supporter.is_none() && self.device.is_none() && self.code.is_none()
+        self.supporter.is_none()
+            && self.device.is_none()
+            && self.instance.is_none()
+            && self.code.is_none()
     }
 
     fn is_met_by(&self, connection: &Connection) -> bool {
@@ -257,6 +271,10 @@ impl ConnectionFilter {
         };
         is_meant(&self.supporter, &connection.supporter)
             && is_meant(&self.device, &connection.device)
+            && self
+                .instance
+                .as_ref()
+                .is_none_or(|instance| instance.has(connection.task.as_ref()))
             && self
                 .code
                 .as_ref()
@@ -324,7 +342,8 @@ impl Management {
     /// The totals of the connections that meet the filter. Whoever asks for too much at once is told how far it was counted.
     ///
     /// # Errors
-    /// `Invalid` when the period ends before it begins, `Unavailable`; `Internal` when a row cannot be read.
+    /// `Invalid` when the period ends before it begins, or several instances have the task; `Unavailable`; `Internal` when
+    /// a row cannot be read.
     pub async fn connection_totals(
         &self,
         filter: &TotalsFilter,
@@ -336,7 +355,7 @@ impl Management {
     /// The connections of one task, newest first, some at a time, with the totals of all of them.
     ///
     /// # Errors
-    /// As [`Management::connections`].
+    /// As [`Management::connections`]; `Invalid` also when several instances have the task and none is named.
     pub async fn task_connections(
         &self,
         task: &ServiceNowTask,
@@ -374,6 +393,10 @@ impl Management {
             for connection in page.items {
                 count.read(connection, filter);
             }
+            // Instances have the same numbers, and their tasks are not one.
+            if let Some(task) = &filter.task {
+                count.instances.check_one(task)?;
+            }
             let Some(next) = page.next else {
                 return Ok(count.whole());
             };
@@ -404,6 +427,7 @@ impl Management {
 #[derive(Debug, Default)]
 struct Count {
     rows: usize,
+    instances: Instances,
     whole: Sum,
     supporters: BTreeMap<String, (Party, Sum)>,
     /// Those that began at the last moment that was read: there may be more of that moment to come.
@@ -451,6 +475,7 @@ impl Count {
             self.settle();
         }
         if filter.is_met_by(&connection) {
+            self.instances.note(connection.task.as_ref());
             self.pending.push(connection);
         }
     }
@@ -638,6 +663,17 @@ mod tests {
         let unknown = connection("c2", NOW, json!({}));
         assert!(!filter(json!({"supporter": ""})).is_met_by(&unknown));
         assert!(!filter(json!({"code": "s119-457-589"})).is_met_by(&unknown));
+    }
+
+    #[test]
+    fn instance_is_that_of_the_task_and_leaves_out_what_nobody_knows() {
+        let of = |task: Value| connection("c1", NOW, json!({"task": task}));
+        let dev = filter(json!({"task": "INC0010001", "instance": "DEV1"}));
+        assert!(!dev.takes_all());
+        assert!(dev.is_met_by(&of(json!({"instance": "dev1", "number": "INC0010001"}))));
+        assert!(!dev.is_met_by(&of(json!({"instance": "prod", "number": "INC0010001"}))));
+        assert!(!dev.is_met_by(&of(json!({"number": "INC0010001"}))));
+        assert!(!dev.is_met_by(&connection("c2", NOW, json!({}))));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Management;
 use crate::error::Error;
-use crate::service_now_task::ServiceNowTask;
+use crate::servicenow_task::{ServiceNowTask, TaskFilter};
 
 /// Of how many service cases of one task connections are fetched at a time: each is a call to TeamViewer, or several.
 const MOST_CASES_REFRESHED: usize = 20;
@@ -155,14 +155,15 @@ impl Management {
     /// Has the connections of a task's service cases fetched now.
     ///
     /// # Errors
-    /// `Conflict` while no history is kept, `Unavailable`; `Internal` when a row cannot be read.
+    /// `Conflict` while no history is kept; else as [`Management::task_cases`].
     pub async fn refresh_task_connections(
         &self,
         task: &ServiceNowTask,
+        filter: &TaskFilter,
         now: Timestamp,
     ) -> Result<RefreshedTask, Error> {
         self.history_settings().await?;
-        let cases = self.service_cases.of_task(task.reference()).await?;
+        let cases = self.task_cases(task, filter).await?.items;
         let left_out = cases.len().saturating_sub(MOST_CASES_REFRESHED);
         let mut codes = Vec::new();
         for case in cases.into_iter().take(MOST_CASES_REFRESHED) {

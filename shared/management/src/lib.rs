@@ -26,7 +26,7 @@ mod runs;
 pub mod samples;
 mod schedules;
 mod secrets;
-mod service_now_task;
+mod servicenow_task;
 mod teamviewer;
 mod teamviewer_queue;
 mod workflow_checks;
@@ -86,7 +86,9 @@ pub use crate::runs::{
 use crate::schedules::Schedules;
 use crate::secrets::Secrets;
 pub use crate::secrets::{Revealed, SecretPresence};
-pub use crate::service_now_task::{NoTask, ServiceNowTask};
+pub use crate::servicenow_task::{
+    NoInstance, NoTask, ServiceNowInstance, ServiceNowTask, TaskFilter,
+};
 pub use crate::teamviewer::{
     AppliedTeamViewerSettings, Person, SignIn, SignInState, SignedIn, TeamViewerSettingsDetail,
     read_teamviewer_settings,

@@ -4,7 +4,7 @@ use domain::{CaseCode, ServiceCase};
 use http::Method;
 use management::{
     AssignCase, Listing, MadeCase, MailPreview, NewCase, OpenCases, ServiceNowTask, ShareCase,
-    SharedCase, SupporterLink,
+    SharedCase, SupporterLink, TaskFilter,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -74,7 +74,8 @@ fn reading() -> Vec<Route> {
         )
         .says(
             "List the service cases of a ServiceNow task",
-            "All that are known, newest first, closed ones too; not paged.",
+            "All that are known, newest first, closed ones too; not paged. When several instances have the number, the answer is \
+             422, which names them, until `instance` is given.",
         ),
     ]
 }
@@ -174,9 +175,10 @@ async fn supporter_link(
 
 async fn of_task(
     deps: Arc<Deps>,
-    call: Call<OfTask, Nothing, ()>,
+    call: Call<OfTask, TaskFilter, ()>,
 ) -> Result<Found<Listing<ServiceCase>>, Problem> {
-    Ok(Found(deps.management.task_cases(&call.path.task).await?))
+    let cases = deps.management.task_cases(&call.path.task, &call.query);
+    Ok(Found(cases.await?))
 }
 
 async fn create(

@@ -5,7 +5,7 @@ use http::header::ACCEPT;
 use management::{
     ConnectionFilter, ConnectionPage, ConnectionTotals, HistoryStatus, ListFormat,
     RefreshConnections, RefreshedTask, ServiceNowTask, TaskConnectionFilter, TaskConnections,
-    TotalsFilter, connections_csv,
+    TaskFilter, TotalsFilter, connections_csv,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,7 +39,8 @@ pub(super) fn routes() -> Vec<Route> {
         .says(
             "List connections",
             "Those of the whole company, newest first; at most `limit` of them. Without `since` those of the last 30 days, \
-             or all of `task`. With `next` as `cursor` and the same filter the answer goes on. As CSV with `format=csv`, or \
+             or all of `task`: where several instances have its number, those of all of them, unless `instance` names one. What \
+             is not known to be of an instance is listed without `instance` only. With `next` as `cursor` and the same filter the answer goes on. As CSV with `format=csv`, or \
              for whoever accepts `text/csv` rather than JSON; the cursor is in the header `X-Next-Cursor` then.",
         ),
         Route::new(
@@ -52,7 +53,8 @@ pub(super) fn routes() -> Vec<Route> {
         .says(
             "Count connections, sessions and minutes",
             "All of them, and those of each supporter. Without `since` those of the last 30 days, or all of `task`. Where \
-             there are too many to count at once, `complete` is `false`: ask for the rest with `counted_until` as `since`.",
+             there are too many to count at once, `complete` is `false`: ask for the rest with `counted_until` as `since`. When \
+             several instances have the number of `task`, the answer is 422, which names them, until `instance` is given.",
         ),
         Route::new(
             Method::GET,
@@ -89,7 +91,8 @@ pub(super) fn routes() -> Vec<Route> {
         .says(
             "List the connections of a ServiceNow task",
             "Newest first; at most `limit` of them, and the totals of all. With `next` as `cursor` and the same filter the \
-             answer goes on. As CSV, without totals, with `format=csv`, or for whoever accepts `text/csv` rather than JSON.",
+             answer goes on. When several instances have the number, the answer is 422, which names them, until `instance` is \
+             given. As CSV, without totals, with `format=csv`, or for whoever accepts `text/csv` rather than JSON.",
         ),
         Route::new(
             Method::POST,
@@ -101,7 +104,7 @@ pub(super) fn routes() -> Vec<Route> {
         .says(
             "Have the connections of a ServiceNow task fetched now",
             "Those of its service cases, of which the answer names the codes. Nobody waits for it. While no history is kept, \
-             the answer is 409.",
+             the answer is 409; when several instances have the number and none is named, it is 422.",
         ),
     ]
 }
@@ -169,11 +172,11 @@ async fn of_task(
 
 async fn refresh_task(
     deps: Arc<Deps>,
-    call: Call<OfTask, Nothing, ()>,
+    call: Call<OfTask, TaskFilter, ()>,
 ) -> Result<Accepted<RefreshedTask>, Problem> {
     let refreshed = deps
         .management
-        .refresh_task_connections(&call.path.task, call.moment.now)
+        .refresh_task_connections(&call.path.task, &call.query, call.moment.now)
         .await?;
     Ok(Accepted(refreshed))
 }

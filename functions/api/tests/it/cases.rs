@@ -372,3 +372,44 @@ async fn connections_of_a_tasks_cases_are_fetched_by_its_people() {
         [json!({"fetch_case": {"code": code, "since": "2026-11-21T12:00:00Z"}})]
     );
 }
+
+#[tokio::test]
+async fn cases_of_a_number_are_those_of_one_instance() {
+    let of = |code: &str, instance: &str| {
+        let task = json!({"inst": instance, "table": "incident", "number": "INC0010001"});
+        let mut session = session(code, "2026-11-22T09:00:00Z");
+        session["custom_api"] = json!(task.to_string());
+        session
+    };
+    let sessions = json!([of("s119-457-001", "dev1"), of("s119-457-002", "prod")]);
+    let office = Office::new(sessions, json!({})).await;
+    // From then on they are known.
+    assert_eq!(office.get("/v1/cases").await.status, 200);
+    let refresh = "/v1/tasks/INC0010001/connections/refresh";
+    let mixed = [
+        office.get("/v1/tasks/INC0010001/cases").await,
+        office.post(refresh, Value::Null).await,
+    ];
+    for answer in mixed {
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert_eq!(answer.body["errors"][0]["path"], "instance");
+    }
+    assert!(office.scene.work().is_empty());
+    let prod = office.get("/v1/tasks/INC0010001/cases?instance=Prod").await;
+    let items = prod.body["items"].as_array().unwrap();
+    assert_eq!(
+        (items.len(), &items[0]["code"]),
+        (1, &json!("s119-457-002"))
+    );
+    let wrong = office
+        .get("/v1/tasks/INC0010001/cases?instance=a%20b")
+        .await;
+    assert_eq!(wrong.status, 400);
+    let answer = office
+        .post(&format!("{refresh}?instance=dev1"), Value::Null)
+        .await;
+    assert_eq!(
+        (answer.status, &answer.body["codes"]),
+        (202, &json!(["s119-457-001"]))
+    );
+}

@@ -108,6 +108,8 @@ async fn company_report_is_filtered_by_period_supporter_device_task_and_code() {
             "until",
         ),
         ("task=a+b", 400, "task"),
+        ("instance=a+b", 400, "instance"),
+        ("instance=", 400, "instance"),
         ("code=1", 400, "code"),
         ("cursor=x", 400, "cursor"),
         ("format=pdf", 400, "format"),
@@ -287,6 +289,76 @@ async fn history_of_a_task_is_all_that_its_people_see() {
         let path = format!("/v1/tasks/{task}/connections");
         assert_eq!(scene.ask(ask("GET", &path).token(&itil)).await.status, 400);
     }
+}
+
+/// As [`furnished`], with connections of another instance that has a task of the same number, and of the same id: a clone.
+async fn with_a_clone() -> Scene {
+    let scene = Scene::new().await;
+    let rows = Connections::new(Client::new(&scene.config), "connections".to_owned());
+    let instances = [Some("dev1"), Some("prod"), None];
+    for number in 0..9_usize {
+        let start = format!("2026-11-20T1{number}:00:00Z");
+        let connection: Connection = serde_json::from_value(json!({
+            "id": format!("c-{number}"), "account": "tv", "started_at": start, "ended_at": start,
+            "task": {"instance": instances[number % 3], "number": "INC0010001", "sys_id": SYS_ID}
+        }))
+        .unwrap();
+        rows.put(&connection, None, true).await.unwrap().unwrap();
+    }
+    scene
+}
+
+#[tokio::test]
+async fn task_of_one_instance_is_not_taken_for_that_of_another() {
+    let scene = with_a_clone().await;
+    let token = scene.token(Role::SessionHistoryUser).await;
+    let get = async |path: &str| scene.ask(ask("GET", path).token(&token)).await;
+    let by_id = format!("/v1/tasks/{SYS_ID}/connections");
+    for path in [
+        OF_TASK,
+        &format!("{OF_TASK}?limit=1"),
+        &format!("{OF_TASK}?format=csv"),
+        // The first page of the walk through one instance had no others.
+        &format!("{OF_TASK}?cursor=1795161600001.c-9"),
+        &by_id,
+        "/v1/connections/totals?task=INC0010001",
+    ] {
+        let answer = get(path).await;
+        assert_eq!(answer.status, 422, "{path}");
+        let problem = &answer.body["errors"][0];
+        assert_eq!(problem["path"], "instance", "{path}");
+        let text = problem["problem"].as_str().unwrap();
+        assert!(text.contains("`dev1`, `prod`"), "{text}");
+    }
+    // A period with connections of one of them only has nothing to mix.
+    let early = format!("{OF_TASK}?until=2026-11-20T11:00:00Z");
+    assert_eq!(ids(&get(&early).await), ["c-0"]);
+
+    let prod = ["c-7", "c-4", "c-1"];
+    for path in [OF_TASK, &by_id] {
+        let answer = get(&format!("{path}?instance=PROD")).await;
+        assert_eq!(ids(&answer), prod);
+        assert_eq!(answer.body["totals"]["connections"], 3);
+    }
+    let none = get(&format!("{OF_TASK}?instance=other")).await;
+    assert_eq!(ids(&none), [""; 0]);
+    for csv in [false, true] {
+        for path in [
+            format!("{OF_TASK}?instance=prod&limit=1"),
+            format!("{LIST}?instance=prod&limit=1"),
+            format!("{LIST}?task=INC0010001&instance=prod&limit=2"),
+        ] {
+            let (found, pages) = walked(&scene, &token, &path, csv).await;
+            assert_eq!(found, prod, "{path}");
+            assert!(pages > 1, "{path}");
+        }
+    }
+    let totals = get("/v1/connections/totals?task=INC0010001&instance=dev1").await;
+    assert_eq!(totals.body["connections"], 3);
+    // Each entry of the company's report names its instance.
+    let all = get(&format!("{LIST}?task=INC0010001")).await;
+    assert_eq!(ids(&all).len(), 9);
+    assert_eq!(all.body["connections"][1]["task"]["instance"], "prod");
 }
 
 #[tokio::test]

@@ -230,6 +230,12 @@ impl Desk {
         serde_json::from_str::<Value>(&text).unwrap()["result"].clone()
     }
 
+    /// What is asked about a task of this test: its number is another task's in another test's instance.
+    fn of_task(&self, task: &str, what: &str) -> String {
+        let instance = &self.scene.id;
+        format!("/v1/tasks/{task}/{what}?instance={instance}")
+    }
+
     async fn create_case(&self, incident: &Value) -> (u16, Value) {
         let body = json!({"task": {"table": "incident", "sys_id": incident[SYS_ID]}});
         self.call(&self.itil, Method::POST, "/v1/cases", Some(body))
@@ -329,36 +335,41 @@ async fn connections_are_kept_beside_their_tasks_and_noted_once() {
     }
 
     // The report of the task, and that of the company.
-    let of_task = format!("/v1/tasks/{number}/connections");
+    let of_task = desk.of_task(number, "connections");
     let page = desk.get(&desk.itil, &of_task).await;
     assert_eq!(page["connections"].as_array().unwrap().len(), 3, "{page:#}");
-    let by_id = format!(
-        "/v1/tasks/{}/connections",
-        incident[SYS_ID].as_str().unwrap()
-    );
+    let by_id = desk.of_task(incident[SYS_ID].as_str().unwrap(), "connections");
     assert_eq!(
         desk.get(&desk.itil, &by_id).await["connections"],
         page["connections"]
     );
-    let other = desk
-        .get(&desk.itil, "/v1/tasks/INC0099999/connections")
-        .await;
+    let other = desk.of_task("INC0099999", "connections");
+    let other = desk.get(&desk.itil, &other).await;
     assert_eq!(other["connections"], json!([]));
     let totals = desk
         .get(
             &desk.history_user,
-            &format!("/v1/connections/totals?task={number}"),
+            &format!(
+                "/v1/connections/totals?task={number}&instance={}",
+                desk.scene.id
+            ),
         )
         .await;
     assert_eq!(
         (&totals["connections"], &totals["complete"]),
         (&json!(3), &json!(true))
     );
+    // Other companies' supporters have the same name, and many connections.
+    let began: Timestamp = found[2]["started_at"].as_str().unwrap().parse().unwrap();
+    let until = began + SignedDuration::from_secs(1);
+    let path = format!(
+        "/v1/connections?format=csv&supporter=sam%20supporter&limit=200&since={began}&until={until}"
+    );
     let (status, media_type, csv) = ask(
         &desk.scene,
         Some(&desk.history_user),
         Method::GET,
-        "/v1/connections?format=csv&supporter=sam%20supporter&limit=200",
+        &path,
         None,
     )
     .await;
@@ -656,7 +667,7 @@ async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
         .unwrap();
     desk.post(&desk.itil, &format!("/v1/cases/{code}/close"), json!({}))
         .await;
-    let of_task = format!("/v1/tasks/{number}/connections");
+    let of_task = desk.of_task(number, "connections");
     eventually(
         "all three are there, and have ended",
         LONG * 3,
@@ -733,7 +744,7 @@ async fn case_without_a_connection_ends_quietly_and_sessions_of_workflows_are_ma
     let desk = Desk::new("tv-task", json!({}), json!({}), json!({})).await;
     let tasks = json!([{"id": "case", "kind": "teamviewer.create_session", "account": "$teamviewer", "input": {
         "group": "Service Desk", "description": "{{ event.data.text }}", "customer_email": "eve@example.com",
-        "task": {"table": "incident", "number": "INC0012345"}}}]);
+        "task": {"instance": desk.scene.id, "table": "incident", "number": "INC0012345"}}}]);
     let workflow = desk.scene.apply("case", None, tasks).await;
     let lost = Fault::new(Action::LoseAnswer).on(Match {
         method: Some("POST".to_owned()),
@@ -769,11 +780,12 @@ async fn case_without_a_connection_ends_quietly_and_sessions_of_workflows_are_ma
         asked.then_some(())
     })
     .await;
-    let shown = desk.get(&desk.itil, "/v1/tasks/INC0012345/cases").await;
+    let cases = desk.of_task("INC0012345", "cases");
+    let shown = desk.get(&desk.itil, &cases).await;
     assert!(shown.to_string().contains(code), "{shown:#}");
+    let connections = desk.of_task("INC0012345", "connections");
     assert_eq!(
-        desk.get(&desk.itil, "/v1/tasks/INC0012345/connections")
-            .await["connections"],
+        desk.get(&desk.itil, &connections).await["connections"],
         json!([])
     );
 }
