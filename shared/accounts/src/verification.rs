@@ -160,20 +160,11 @@ impl Accounts {
             Credential::ApiToken { .. } | Credential::Bearer { .. } | Credential::Oauth(_) => None,
         };
         match client.verify(username).await {
-            Ok(verified) => Ok(Asked::Answered(Verification {
-                works: true,
-                user: verified.user,
-                problem: None,
-                checks: verified
-                    .checks
-                    .into_iter()
-                    .map(|check| Check {
-                        what: check.what.to_owned(),
-                        allowed: check.allowed,
-                        answer: check.answer,
-                    })
-                    .collect(),
-            })),
+            Ok(verified) => {
+                let checks = verified.checks.into_iter();
+                let checks = checks.map(|check| (check.what, check.allowed, check.answer));
+                Ok(answered(verified.user, checks))
+            }
             Err(error) if error.is_unauthorized() => {
                 Ok(Asked::Unauthorized(startup::chain(&error)))
             }
@@ -203,22 +194,13 @@ impl Accounts {
             Err(error) => return not_told(connected, &error, error.disposition()),
         }
         match vendors.zendesk(connected)?.verify().await {
-            Ok(verified) => Ok(Asked::Answered(Verification {
-                works: true,
-                user: verified
-                    .user
-                    .map(|user| format!("{user} ({})", verified.role)),
-                problem: None,
-                checks: verified
-                    .checks
-                    .into_iter()
-                    .map(|check| Check {
-                        what: check.what.to_owned(),
-                        allowed: check.allowed,
-                        answer: check.answer,
-                    })
-                    .collect(),
-            })),
+            Ok(verified) => {
+                let role = verified.role;
+                let user = verified.user.map(|user| format!("{user} ({role})"));
+                let checks = verified.checks.into_iter();
+                let checks = checks.map(|check| (check.what, check.allowed, check.answer));
+                Ok(answered(user, checks))
+            }
             Err(error) if error.is_unauthorized() => {
                 Ok(Asked::Unauthorized(startup::chain(&error)))
             }
@@ -228,20 +210,11 @@ impl Accounts {
 
     async fn ask_teamviewer(&self, connected: &Connected, now: Timestamp) -> Result<Asked, Error> {
         match self.inner.vendors.teamviewer(connected)?.verify(now).await {
-            Ok(verified) => Ok(Asked::Answered(Verification {
-                works: true,
-                user: verified.user,
-                problem: None,
-                checks: verified
-                    .checks
-                    .into_iter()
-                    .map(|check| Check {
-                        what: check.what.to_owned(),
-                        allowed: check.allowed,
-                        answer: check.answer,
-                    })
-                    .collect(),
-            })),
+            Ok(verified) => {
+                let checks = verified.checks.into_iter();
+                let checks = checks.map(|check| (check.what, check.allowed, check.answer));
+                Ok(answered(verified.user, checks))
+            }
             Err(error) if error.is_unauthorized() => {
                 Ok(Asked::Unauthorized(startup::chain(&error)))
             }
@@ -251,20 +224,11 @@ impl Accounts {
 
     async fn ask_qualtrics(&self, connected: &Connected) -> Result<Asked, Error> {
         match self.inner.vendors.qualtrics(connected)?.verify().await {
-            Ok(verified) => Ok(Asked::Answered(Verification {
-                works: true,
-                user: verified.user,
-                problem: None,
-                checks: verified
-                    .checks
-                    .into_iter()
-                    .map(|check| Check {
-                        what: check.what.to_owned(),
-                        allowed: check.allowed,
-                        answer: check.answer,
-                    })
-                    .collect(),
-            })),
+            Ok(verified) => {
+                let checks = verified.checks.into_iter();
+                let checks = checks.map(|check| (check.what, check.allowed, check.answer));
+                Ok(answered(verified.user, checks))
+            }
             Err(error) if error.is_unauthorized() => {
                 Ok(Asked::Unauthorized(startup::chain(&error)))
             }
@@ -278,6 +242,24 @@ enum Asked {
     Answered(Verification),
     /// The credentials were refused, in these words.
     Unauthorized(String),
+}
+
+/// The credentials work; of each thing that they are needed for: what it is, whether it is allowed, and what was answered.
+fn answered(
+    user: Option<String>,
+    checks: impl Iterator<Item = (&'static str, Option<bool>, String)>,
+) -> Asked {
+    let checks = checks.map(|(what, allowed, answer)| Check {
+        what: what.to_owned(),
+        allowed,
+        answer,
+    });
+    Asked::Answered(Verification {
+        works: true,
+        user,
+        problem: None,
+        checks: checks.collect(),
+    })
 }
 
 /// No word on the credentials: a vendor that is busy is no account that does not work.
