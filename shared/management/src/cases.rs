@@ -336,7 +336,7 @@ fn check_user(field: &str, user: &str) -> Result<(), Error> {
     ))
 }
 
-impl From<&ShareCase> for service_cases::ShareCase {
+impl From<&ShareCase> for service_cases::CaseMail {
     fn from(request: &ShareCase) -> Self {
         Self {
             template: request.template.clone(),

@@ -24,7 +24,7 @@ const LONGEST_ID: usize = 64;
 
 /// A mail about a case that somebody wants sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShareCase {
+pub struct CaseMail {
     /// The template.
     pub template: TemplateName,
     /// Whom it is for; the case's customer when empty, else the task's caller.
@@ -39,7 +39,7 @@ pub struct ShareCase {
 
 /// A mail as it would be sent. Its `Debug` shows no text and no address.
 #[derive(Clone, PartialEq, Eq)]
-pub struct MailPreview {
+pub struct CaseMailPreview {
     /// Whom it is for.
     pub to: Vec<String>,
     /// Who gets a copy.
@@ -56,7 +56,7 @@ pub struct MailPreview {
 
 /// A mail that was sent, now or before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedCase {
+pub struct SentCaseMail {
     /// What the mail is named by.
     pub share_id: String,
     /// SES's id of it.
@@ -71,9 +71,9 @@ pub struct SharedCase {
     pub warnings: Vec<String>,
 }
 
-impl std::fmt::Debug for MailPreview {
+impl std::fmt::Debug for CaseMailPreview {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MailPreview")
+        f.debug_struct("CaseMailPreview")
             .field("warnings", &self.warnings)
             .finish_non_exhaustive()
     }
@@ -95,10 +95,10 @@ impl ServiceCases {
         &self,
         settings: &Settings,
         code: &CaseCode,
-        request: &ShareCase,
+        request: &CaseMail,
         current_user: &str,
         now: Timestamp,
-    ) -> Result<MailPreview, Error> {
+    ) -> Result<CaseMailPreview, Error> {
         let prepared = self
             .prepare(settings, code, request, current_user, now)
             .await?;
@@ -109,7 +109,7 @@ impl ServiceCases {
                 .collect()
         };
         let rendered = prepared.rendered;
-        Ok(MailPreview {
+        Ok(CaseMailPreview {
             to: texts(&prepared.to),
             cc: texts(&prepared.cc),
             subject: rendered.subject,
@@ -128,10 +128,10 @@ impl ServiceCases {
         &self,
         settings: &Settings,
         code: &CaseCode,
-        request: &ShareCase,
+        request: &CaseMail,
         current_user: &str,
         now: Timestamp,
-    ) -> Result<SharedCase, Error> {
+    ) -> Result<SentCaseMail, Error> {
         if !self.mailer.is_set_up() {
             return Err(Error::Mail(mail::Error {
                 kind: mail::ErrorKind::NotSetUp,
@@ -146,7 +146,7 @@ impl ServiceCases {
             None => fingerprint.clone(),
         };
         let share_id = request.share_id.clone().unwrap_or_else(|| id.clone());
-        let shared = SharedCase {
+        let shared = SentCaseMail {
             share_id: share_id.clone(),
             message_id: String::new(),
             sent_at: now,
@@ -161,7 +161,7 @@ impl ServiceCases {
             .claim(&id, &fingerprint, request.resend, &owner, now, until);
         match claim.await? {
             MailClaim::Claimed => self.send(&id, &owner, prepared, request, shared, now).await,
-            MailClaim::Sent { message_id, at } => Ok(SharedCase {
+            MailClaim::Sent { message_id, at } => Ok(SentCaseMail {
                 message_id,
                 sent_at: at,
                 repeated: true,
@@ -179,10 +179,10 @@ impl ServiceCases {
         id: &str,
         owner: &str,
         prepared: Prepared,
-        request: &ShareCase,
-        mut shared: SharedCase,
+        request: &CaseMail,
+        mut shared: SentCaseMail,
         now: Timestamp,
-    ) -> Result<SharedCase, Error> {
+    ) -> Result<SentCaseMail, Error> {
         let mail = Mail {
             id: id.to_owned(),
             to: prepared.to,
@@ -236,7 +236,7 @@ impl ServiceCases {
         &self,
         settings: &Settings,
         code: &CaseCode,
-        request: &ShareCase,
+        request: &CaseMail,
         current_user: &str,
         now: Timestamp,
     ) -> Result<Prepared, Error> {
@@ -407,7 +407,7 @@ fn check_id(id: Option<&str>) -> Result<(), Error> {
 }
 
 /// Says what mail it is: the same for the same case, template and recipients, in whatever order and case.
-fn fingerprint(code: &CaseCode, request: &ShareCase, prepared: &Prepared) -> String {
+fn fingerprint(code: &CaseCode, request: &CaseMail, prepared: &Prepared) -> String {
     let keys = |addresses: &[Address]| {
         let mut keys: Vec<&str> = addresses.iter().map(Address::key).collect();
         keys.sort_unstable();

@@ -17,7 +17,7 @@ mod observe;
 mod poll;
 mod task;
 
-pub use case_mail::{MailPreview, ShareCase, SharedCase};
+pub use case_mail::{CaseMail, CaseMailPreview, SentCaseMail};
 pub use config::Config;
 pub use create::{CreateCase, CreatedCase};
 pub use error::{Error, ErrorKind};

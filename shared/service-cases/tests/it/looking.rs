@@ -10,12 +10,7 @@ use crate::stack::{CODE, SECRET, Stack, account, after, case, code, now, setting
 
 #[tokio::test]
 async fn case_is_closed_once_and_its_connections_are_fetched() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     // Nobody has listed it before.
     let closed = stack.cases.close(&code(), &account(), now()).await.unwrap();
     assert_eq!(closed.state, CaseState::Closed);
@@ -33,12 +28,7 @@ async fn case_is_closed_once_and_its_connections_are_fetched() {
 
 #[tokio::test]
 async fn close_that_was_not_told_is_told_by_the_next_one() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     stack.cases.case(&code(), &account(), now()).await.unwrap();
     stack.aws().down.push("PutEvents");
     stack
@@ -59,12 +49,7 @@ async fn close_that_was_not_told_is_told_by_the_next_one() {
 
 #[tokio::test]
 async fn case_is_assigned_and_read_again() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     let assigned = stack
         .cases
         .assign(&code(), "u1001", &account(), now())
@@ -91,12 +76,7 @@ async fn case_is_assigned_and_read_again() {
 #[tokio::test]
 async fn supporters_link_is_told_once_and_kept_nowhere() {
     use secrecy::ExposeSecret as _;
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     let link = stack
         .cases
         .supporter_link(&code(), &account(), now())
@@ -122,12 +102,7 @@ async fn supporters_link_is_told_once_and_kept_nowhere() {
 
 #[tokio::test]
 async fn customer_seen_between_polls_is_told_of() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     stack.cases.case(&code(), &account(), now()).await.unwrap();
     let online = json!({"online": true});
     stack

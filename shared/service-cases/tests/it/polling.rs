@@ -90,12 +90,7 @@ async fn first_list_is_no_news_and_later_ones_are() {
 
 #[tokio::test]
 async fn two_viewers_ask_once() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     let settings = cases();
     let (one, two) = tokio::join!(
         stack.cases.poll(&settings, now()),
@@ -117,12 +112,7 @@ async fn two_viewers_ask_once() {
 
 #[tokio::test]
 async fn poll_whose_function_died_is_made_up_for() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     // It begins, and never says how it ends.
     stack.aws().down.push("UpdateItem poll");
     stack.cases.poll(&cases(), now()).await.unwrap_err();
@@ -211,12 +201,7 @@ async fn list_with_gaps_does_not_count_as_the_first_one() {
 
 #[tokio::test]
 async fn what_aws_says_of_the_stack_is_for_logs_alone() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     poll(&stack, 0).await;
     let online = json!({"online": true});
     stack
@@ -272,12 +257,7 @@ async fn what_was_closed_elsewhere_is_told_and_its_connections_are_fetched() {
 
 #[tokio::test]
 async fn crash_between_telling_and_storing_tells_the_same_again() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     poll(&stack, 0).await;
     let closed = json!({"state": "closed"});
     stack
@@ -302,12 +282,7 @@ async fn crash_between_telling_and_storing_tells_the_same_again() {
 
 #[tokio::test]
 async fn customer_is_told_of_again_when_the_bus_was_down() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     poll(&stack, 0).await;
     let online = json!({"online": true});
     stack
@@ -383,12 +358,7 @@ async fn company_that_was_asked_too_often_is_left_alone_for_minutes() {
 
 #[tokio::test]
 async fn expired_case_is_shown_apart_and_stays_open() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     poll(&stack, 0).await;
     let day = 24 * 3_600;
     poll(&stack, day).await;
@@ -423,12 +393,7 @@ async fn answer_lists(stack: &Stack, pages: &[serde_json::Value]) {
 
 #[tokio::test]
 async fn case_that_is_in_no_list_and_open_is_asked_for_now_and_then() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     poll(&stack, 0).await;
     for (seconds, closed) in [(30, 0), (60, 0), (640, 0)] {
         answer_lists(&stack, &[json!({"sessions": []})]).await;
@@ -444,12 +409,7 @@ async fn case_that_is_in_no_list_and_open_is_asked_for_now_and_then() {
 
 #[tokio::test]
 async fn list_that_leads_in_a_circle_or_cannot_be_read_closes_nobody() {
-    let stack = Stack::new().await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
+    let stack = Stack::with_case().await;
     poll(&stack, 0).await;
     stack
         .teamviewer

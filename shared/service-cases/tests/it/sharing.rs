@@ -2,12 +2,12 @@
 
 use domain::{MailTemplate, TemplateName};
 use serde_json::{Value, json};
-use service_cases::{Error, ErrorKind, ShareCase, SharedCase};
+use service_cases::{CaseMail, Error, ErrorKind, SentCaseMail};
 
 use crate::stack::{CODE, SECRET, Stack, after, case, code, now, settings};
 
-fn request() -> ShareCase {
-    ShareCase {
+fn request() -> CaseMail {
+    CaseMail {
         template: TemplateName::parse("TV_Share").unwrap(),
         to: Vec::new(),
         cc: Vec::new(),
@@ -50,7 +50,7 @@ async fn with_incident() -> Stack {
     stack
 }
 
-async fn share(stack: &Stack, request: &ShareCase, seconds: i64) -> Result<SharedCase, Error> {
+async fn share(stack: &Stack, request: &CaseMail, seconds: i64) -> Result<SentCaseMail, Error> {
     stack
         .cases
         .share(&settings(), &code(), request, "Ann", after(seconds))
@@ -302,35 +302,35 @@ async fn what_cannot_be_shared_is_refused_before_anything_is_sent() {
         .collect();
     for (change, field) in [
         (
-            ShareCase {
+            CaseMail {
                 to: vec!["bea@example.com\r\nBcc: eve@example.com".to_owned()],
                 ..request()
             },
             "to",
         ),
         (
-            ShareCase {
+            CaseMail {
                 cc: many[..10].to_vec(),
                 ..request()
             },
             "to",
         ),
         (
-            ShareCase {
+            CaseMail {
                 to: many,
                 ..request()
             },
             "to",
         ),
         (
-            ShareCase {
+            CaseMail {
                 share_id: Some("a b".to_owned()),
                 ..request()
             },
             "share_id",
         ),
         (
-            ShareCase {
+            CaseMail {
                 template: TemplateName::parse("TV_None").unwrap(),
                 ..request()
             },

@@ -94,6 +94,11 @@ impl Stack {
         Self::with(json!({})).await
     }
 
+    /// A stack whose TeamViewer company has one open case, of the code [`CODE`].
+    pub(crate) async fn with_case() -> Self {
+        Self::with(json!({"sessions": [case(CODE)]})).await
+    }
+
     /// A stack whose TeamViewer company has these properties beside the usual ones.
     pub(crate) async fn with(company: Value) -> Self {
         let sandbox = Sandbox::start().await;
