@@ -2,7 +2,7 @@
 
 use domain::preview::{ONLY_IF, PlannedRequest, unknown};
 use domain::task::teamviewer::{CreateSession, SessionTask};
-use domain::task::value::{Moment, Text};
+use domain::task::value::{OrBlank, Text};
 use domain::task::{InputError, Rendered, read};
 use domain::{TaskKey, TaskKind, TaskReference};
 use jiff::Timestamp;
@@ -51,6 +51,7 @@ pub(crate) fn planned(input: &Value, key: &TaskKey) -> Result<Planned, Problem> 
         email: input
             .customer_email
             .as_ref()
+            .and_then(OrBlank::get)
             .map(|email| email.as_str().to_owned()),
     };
     let planned = Planned {
@@ -60,7 +61,11 @@ pub(crate) fn planned(input: &Value, key: &TaskKey) -> Result<Planned, Problem> 
             end_customer: (customer != EndCustomer::default()).then_some(customer),
             assigned_userid: filled(input.assigned_to.as_ref()),
             custom_api: Some(task.unwrap_or_default().to_note(key.as_str())),
-            valid_until: input.valid_until.map(Moment::get),
+            valid_until: input
+                .valid_until
+                .as_ref()
+                .and_then(OrBlank::get)
+                .map(|moment| moment.get()),
             ..NewSession::default()
         },
         group: if is_group_id(group) {

@@ -256,3 +256,15 @@ async fn session_that_only_an_address_tells_of_is_read() {
         ["POST /sessions", "GET /sessions/s119-457-589"]
     );
 }
+
+#[tokio::test]
+async fn what_is_blank_is_left_out() {
+    let blank =
+        json!({"group": "g7", "customer_name": " ", "customer_email": "", "valid_until": " "});
+    let script = [Step::json(200, session("s119-457-589", &note()))];
+    let (result, received) = attempt(&blank, false, script).await;
+    result.unwrap();
+    let sent = received[0].json();
+    assert!(sent.get("end_customer").is_none(), "{sent}");
+    assert!(sent.get("valid_until").is_none(), "{sent}");
+}

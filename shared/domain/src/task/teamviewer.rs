@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::value::{Email, Moment, Text};
+use super::value::{Email, Moment, OrBlank, Text};
 use super::{InputError, Stage};
 
 /// The most characters of a description, and of what is shown to a waiting customer.
@@ -29,12 +29,12 @@ pub struct CreateSession<S: Stage> {
     pub waiting_message: Option<S::Of<Text>>,
     /// The customer's name, at most 100 characters.
     pub customer_name: Option<S::Of<Text>>,
-    /// The customer's e-mail address.
-    pub customer_email: Option<S::Of<Email>>,
+    /// The customer's e-mail address. None when blank.
+    pub customer_email: Option<S::Of<OrBlank<Email>>>,
     /// The supporter whom it is assigned to, by id: `u` and digits, `u0` for nobody. The account's own user when absent.
     pub assigned_to: Option<S::Of<Text>>,
-    /// Until when the session can be used. A day from its creation on when absent.
-    pub valid_until: Option<S::Of<Moment>>,
+    /// Until when the session can be used. A day from its creation on when absent or blank.
+    pub valid_until: Option<S::Of<OrBlank<Moment>>>,
     /// The ServiceNow task that its connections belong to.
     pub task: Option<SessionTask<S>>,
 }
@@ -87,6 +87,7 @@ impl<S: Stage> CreateSession<S> {
             }
         }
         let email = self.customer_email.as_ref().and_then(S::known);
+        let email = email.and_then(OrBlank::get);
         let length = email.map_or(0, |email: &Email| email.as_str().chars().count());
         if length > LONGEST_EMAIL {
             let problem = format!("found {length} characters, expected at most {LONGEST_EMAIL}");
@@ -135,6 +136,14 @@ mod tests {
             (
                 json!({"group": "g1", "description": "ä".repeat(4_000)}),
                 None,
+            ),
+            (
+                json!({"group": "g1", "customer_email": " ", "valid_until": ""}),
+                None,
+            ),
+            (
+                json!({"group": "g1", "valid_until": "soon"}),
+                Some("valid_until"),
             ),
             (json!({}), Some("missing field `group`")),
             (json!({"group": " "}), Some("group: is blank")),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -468,6 +469,47 @@ impl JsonSchema for Email {
     }
 }
 
+/// A value, or a blank text, which means none: what piped text leaves where the event has nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Value", bound(deserialize = "T: DeserializeOwned"))]
+pub struct OrBlank<T>(Option<T>);
+
+impl<T> OrBlank<T> {
+    /// The value, if there is one.
+    pub fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+}
+
+impl<T: DeserializeOwned> TryFrom<Value> for OrBlank<T> {
+    type Error = serde_json::Error;
+
+    fn try_from(value: Value) -> Result<Self, serde_json::Error> {
+        let is_blank = scalar_text(&value).is_some_and(|text| text.trim().is_empty());
+        if is_blank {
+            return Ok(Self(None));
+        }
+        T::deserialize(value).map(|value| Self(Some(value)))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for OrBlank<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("OrBlank_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        json_schema!({
+            "anyOf": [value, { "type": "string", "pattern": "^\\s*$", "description": "blank: none" }]
+        })
+    }
+}
+
 /// A moment, to the second, given as `2026-12-01T15:30:00Z` or with an offset. A date alone means its noon
 /// in UTC, which is the same day nearly everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -625,6 +667,20 @@ fn shape(value: &Value) -> &'static str {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn blank_is_no_value_and_what_is_wrong_stays_so() {
+        let read = |value: Value| serde_json::from_value::<OrBlank<Email>>(value);
+        for blank in [json!(""), json!(" \n"), json!(null)] {
+            assert_eq!(read(blank).unwrap().get(), None);
+        }
+        let email = read(json!(" ann@example.com ")).unwrap();
+        assert_eq!(email.get().map(Email::as_str), Some("ann@example.com"));
+        for wrong in [json!("nobody"), json!([]), json!(0)] {
+            let problem = read(wrong).unwrap_err().to_string();
+            assert!(problem.contains("expected an e-mail address"), "{problem}");
+        }
+    }
 
     #[test]
     fn values_are_read_in_every_form_that_people_and_templates_give() {
