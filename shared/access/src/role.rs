@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Everything.
     Admin,
-    /// Reads everything, and keeps it going: retries runs, switches workflows, verifies accounts.
+    /// Keeps things going: retries runs, switches workflows, verifies accounts. Reads everything but remote sessions, service
+    /// cases and their mails.
     Operator,
     /// Works on service tasks.
     Itil,
