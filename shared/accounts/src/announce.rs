@@ -31,14 +31,17 @@ impl Bus {
         let Some(event) = account.state_event(since, now) else {
             return Ok(());
         };
-        self.put(&event).await.map_err(|problem| Error::Bus {
+        self.put(&event).await.map_err(|source| Error::Bus {
             name: account.name.clone(),
-            problem,
+            source,
         })
     }
 
-    async fn put(&self, event: &CloudEvent) -> Result<(), String> {
-        let detail = serde_json::to_string(event).map_err(|error| error.to_string())?;
+    async fn put(
+        &self,
+        event: &CloudEvent,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let detail = serde_json::to_string(event)?;
         let entry = PutEventsRequestEntry {
             event_bus_name: &self.name,
             source: SOURCE_ACCOUNTS,
@@ -46,14 +49,10 @@ impl Bus {
             detail: &detail,
             time: None,
         };
-        let answer = self
-            .client
-            .put_events(&[entry])
-            .await
-            .map_err(|error| startup::chain(&error))?;
+        let answer = self.client.put_events(&[entry]).await?;
         match answer.first_error() {
             None => Ok(()),
-            Some(code) => Err(format!("the bus refused the event: {code}")),
+            Some(code) => Err(format!("the bus refused the event: {code}").into()),
         }
     }
 }

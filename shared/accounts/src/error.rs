@@ -123,12 +123,13 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The bus did not take the event that tells of the account. Retry.
-    #[error("the state of the account `{name}` could not be told: {problem}")]
+    #[error("the state of the account `{name}` could not be told at this moment")]
     Bus {
         /// The account.
         name: AccountName,
-        /// What went wrong.
-        problem: String,
+        /// The cause, which is for the log.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The name belongs to another account, or did once. Give up: choose another one.
     #[error(
@@ -235,5 +236,20 @@ impl Error {
             code: error.code().map(str::to_owned),
             source: Box::new(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_bus_says_is_for_the_log() {
+        let error = Error::Bus {
+            name: AccountName::parse("support").unwrap(),
+            source: "service error: arn:aws:events".into(),
+        };
+        assert!(!error.to_string().contains("arn:aws"), "{error}");
+        assert!(startup::chain(&error).contains("arn:aws"));
     }
 }
