@@ -6,10 +6,13 @@ use aws_lambda_events::encodings::Body;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use minijinja::{Environment, Value, context};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use crate::request::{Problem, cookie_name};
+use crate::request::{AGREED, Problem, asked_cookie_name, cookie_name};
+
+/// How long somebody may take to answer the question, in seconds.
+const QUESTION_SECONDS: u32 = 600;
 
 /// The name decides that everything in it is escaped.
 const TEMPLATE_NAME: &str = "page.html";
@@ -23,6 +26,8 @@ pub(crate) struct Page {
     title: String,
     lines: Vec<String>,
     checks: Vec<Check>,
+    /// Where to go on, relative to this page, and what the link says.
+    link: Option<(String, String)>,
     location: Option<String>,
     cookie: Option<String>,
 }
@@ -42,7 +47,36 @@ impl Page {
             title: "On the way to the vendor".to_owned(),
             lines: Vec::new(),
             checks: Vec::new(),
+            link: None,
             location: Some(authorize.location.to_string()),
+            cookie: Some(cookie),
+        }
+    }
+
+    /// Asks whether it is really the owner of the account who signs in. The cookie goes with a click on this page only, and
+    /// not with a link from elsewhere.
+    pub(crate) fn question(owner: &str, ticket: &SecretString) -> Self {
+        let ticket = ticket.expose_secret();
+        let cookie = format!(
+            "{}=1; Path=/; Max-Age={QUESTION_SECONDS}; Secure; HttpOnly; SameSite=Strict",
+            asked_cookie_name(ticket)
+        );
+        Self {
+            status: 200,
+            problem: None,
+            title: "Is this you?".to_owned(),
+            lines: vec![
+                format!("You sign in as the TeamViewer user of {owner}."),
+                format!(
+                    "What {owner} does here is then done with your TeamViewer account. If somebody else sent you this address, close the page."
+                ),
+            ],
+            checks: Vec::new(),
+            link: Some((
+                format!("?ticket={ticket}&{AGREED}=yes"),
+                format!("I am {owner}: go on to TeamViewer"),
+            )),
+            location: None,
             cookie: Some(cookie),
         }
     }
@@ -74,6 +108,7 @@ impl Page {
             title: format!("{} is connected", account.name),
             lines,
             checks,
+            link: None,
             location: None,
             cookie: None,
         }
@@ -86,6 +121,7 @@ impl Page {
             title: "Not connected".to_owned(),
             lines: vec![problem.to_string()],
             checks: Vec::new(),
+            link: None,
             location: None,
             cookie: None,
         }
@@ -148,7 +184,11 @@ impl Page {
                 context! { mark, what => check.what.as_str(), answer => check.answer.as_str() }
             })
             .collect();
-        let page = context! { title => self.title.as_str(), lines => self.lines.clone(), checks };
+        let link = self.link.as_ref();
+        let link =
+            link.map(|(href, text)| context! { href => href.as_str(), text => text.as_str() });
+        let page =
+            context! { title => self.title.as_str(), lines => self.lines.clone(), checks, link };
         // A template of our own does not fail; should it ever, the words still arrive.
         environment
             .render_named_str(TEMPLATE_NAME, TEMPLATE, page)
@@ -186,6 +226,33 @@ mod tests {
         assert!(html.contains("ten minutes") && html.contains('✗'), "{html}");
         assert!(
             !html.contains("<script>") && !html.contains("<b>tickets"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn own_sign_in_names_its_owner_and_takes_a_click() {
+        let owner = "Ann <b>&\"Co\"</b>";
+        let response = Page::question(owner, &"0123abcd".into()).response(true);
+        assert_eq!(
+            (response.status_code, response.headers.get(LOCATION)),
+            (200, None)
+        );
+        let cookie = &response.cookies[0];
+        assert!(
+            cookie.starts_with("__Host-asked-0123abcd=1;") && cookie.contains("SameSite=Strict"),
+            "{cookie}"
+        );
+        let Some(Body::Text(html)) = response.body else {
+            panic!()
+        };
+        assert!(
+            html.contains("You sign in as the TeamViewer user of Ann &lt;b&gt;"),
+            "{html}"
+        );
+        assert!(!html.contains("<b>"), "{html}");
+        assert!(
+            html.contains(r#"href="?ticket=0123abcd&amp;agreed=yes""#),
             "{html}"
         );
     }

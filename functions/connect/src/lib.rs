@@ -23,7 +23,9 @@ pub async fn handle(
 ) -> ApiGatewayV2httpResponse {
     let wants_html = request::wants_html(&request.headers);
     let result = match Request::read(&request) {
-        Ok(Request::Start { ticket }) => start(accounts, &ticket, random, now).await,
+        Ok(Request::Start { ticket, has_agreed }) => {
+            start(accounts, &ticket, has_agreed, random, now).await
+        }
         Ok(Request::Callback {
             state,
             browser,
@@ -48,9 +50,13 @@ pub async fn handle(
 async fn start(
     accounts: &Accounts,
     ticket: &secrecy::SecretString,
+    has_agreed: bool,
     random: [u8; 64],
     now: Timestamp,
 ) -> Result<Page, Problem> {
+    if !has_agreed && let Some(owner) = accounts.invited_person(ticket, now).await? {
+        return Ok(Page::question(&owner, ticket));
+    }
     let authorize = accounts.authorize(ticket, random, now).await?;
     Ok(Page::redirect(&authorize))
 }

@@ -7,12 +7,18 @@ use secrecy::{ExposeSecret, SecretString};
 
 /// Longer values are none of ours, and no vendor's.
 const LONGEST_VALUE: usize = 4_096;
+/// The parameter of whoever wants to go on to the vendor.
+pub(crate) const AGREED: &str = "agreed";
 
 /// A request, taken apart.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Somebody opened the address that they were given.
-    Start { ticket: SecretString },
+    Start {
+        ticket: SecretString,
+        /// Whether they were told, in this browser, whose sign-in it is, and want to go on.
+        has_agreed: bool,
+    },
     /// The vendor sent somebody back.
     Callback {
         state: SecretString,
@@ -83,8 +89,12 @@ impl Request {
         let path = request.raw_path.as_deref().unwrap_or_default();
         // Some emulators put the stage in front.
         if path.ends_with("/connect/start") {
+            let ticket = secret("ticket")?;
+            // An address alone could be made by anybody, to pass the question by.
+            let was_asked = cookie(request, &asked_cookie_name(ticket.expose_secret())).is_some();
             return Ok(Self::Start {
-                ticket: secret("ticket")?,
+                has_agreed: was_asked && parameter(AGREED).is_some(),
+                ticket,
             });
         }
         if !path.ends_with("/connect/callback") {
@@ -107,12 +117,17 @@ impl Request {
 /// The cookie that belongs to a `state`: with a name of its own, so that two accounts can be connected side by side. The
 /// prefix makes browsers refuse it from anybody but this very host, and without TLS.
 pub(crate) fn cookie_name(state: &str) -> String {
-    let part: String = state
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(16)
-        .collect();
-    format!("__Host-connect-{part}")
+    format!("__Host-connect-{}", beginning(state))
+}
+
+/// The cookie of a browser that has shown whose sign-in the ticket is for. See [`cookie_name`].
+pub(crate) fn asked_cookie_name(ticket: &str) -> String {
+    format!("__Host-asked-{}", beginning(ticket))
+}
+
+fn beginning(text: &str) -> String {
+    let may_stand = text.chars().filter(char::is_ascii_alphanumeric);
+    may_stand.take(16).collect()
 }
 
 fn cookie(request: &ApiGatewayV2httpRequest, name: &str) -> Option<SecretString> {
@@ -155,7 +170,7 @@ mod tests {
     #[test]
     fn addresses_are_told_apart_with_or_without_a_stage() {
         for path in ["/connect/start", "/$default/connect/start"] {
-            let Ok(Request::Start { ticket }) = read(path, json!({"ticket": "t"}), json!({}))
+            let Ok(Request::Start { ticket, .. }) = read(path, json!({"ticket": "t"}), json!({}))
             else {
                 panic!("{path}")
             };
@@ -169,6 +184,26 @@ mod tests {
                 ),
                 "{path}"
             );
+        }
+    }
+
+    #[test]
+    fn whoever_goes_on_was_asked_in_this_browser() {
+        let agreed = json!({"ticket": "t1", "agreed": "yes"});
+        let asked = |cookie: &str| json!({"cookies": [cookie]});
+        for (query, extra, expected) in [
+            (agreed.clone(), asked("__Host-asked-t1=1"), true),
+            (agreed.clone(), json!({}), false),
+            (agreed.clone(), asked("__Host-asked-t2=1"), false),
+            (agreed.clone(), asked("asked-t1=1"), false),
+            (json!({"ticket": "t1"}), asked("__Host-asked-t1=1"), false),
+        ] {
+            let Ok(Request::Start { has_agreed, .. }) =
+                read("/connect/start", query.clone(), extra.clone())
+            else {
+                panic!("{query}")
+            };
+            assert_eq!(has_agreed, expected, "{query} {extra}");
         }
     }
 

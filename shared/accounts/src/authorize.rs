@@ -26,6 +26,10 @@ const VERIFICATION: Duration = Duration::from_secs(12);
 /// Where the vendor sends the browser back to, below the stack's address.
 const CALLBACK: &str = "/connect/callback";
 
+/// How to get another address. Of one that is no good nobody knows which of them it was.
+const ASK_AGAIN: &str = "for your own sign-in where you asked for this one or with `closedloop teamviewer sign-in`, for an \
+                         account that others use, too, with `closedloop accounts connect`";
+
 /// How an account's owner goes on.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connect {
@@ -94,9 +98,7 @@ pub struct Completed {
 #[derive(Debug, thiserror::Error)]
 pub enum NotCompleted {
     /// The address was never given out, was used, or is too old.
-    #[error(
-        "This address is not, or no longer, good. Ask for another one with `closedloop accounts connect`."
-    )]
+    #[error("This address is not, or no longer, good. Ask for another one: {ASK_AGAIN}.")]
     NoInvitation,
     /// The vendor's answer belongs to no question that was asked, or was given before.
     #[error(
@@ -115,9 +117,7 @@ pub enum NotCompleted {
     #[error("The vendor answered `{0}`: nothing was connected.")]
     Denied(String),
     /// The account has another OAuth client since, or is gone.
-    #[error(
-        "The account was changed in between. Ask for another address with `closedloop accounts connect`."
-    )]
+    #[error("The account was changed in between. Ask for another address: {ASK_AGAIN}.")]
     Changed,
     /// The vendor did not give tokens for the code.
     #[error("The vendor gave no tokens: {0}. Begin again with the address that you were given.")]
@@ -270,6 +270,23 @@ impl Accounts {
             .await
     }
 
+    /// Whose own account an invitation is for, by the name that people have for them: whoever goes on signs in for that person,
+    /// so they are asked first. `None`: the account is one that many use.
+    ///
+    /// # Errors
+    /// [`NotCompleted`].
+    pub async fn invited_person(
+        &self,
+        ticket: &SecretString,
+        now: Timestamp,
+    ) -> Result<Option<String>, NotCompleted> {
+        let invitation = self.invitation(ticket, now).await?;
+        let account = self.invited(&invitation.account).await?;
+        let is_own = invitation.account.is_of_person(account.vendor);
+        let owner = account.owner.unwrap_or_else(|| account.name.to_string());
+        Ok(is_own.then_some(owner))
+    }
+
     /// Sends whoever has an invitation to the vendor.
     ///
     /// # Errors
@@ -280,12 +297,7 @@ impl Accounts {
         random: [u8; 64],
         now: Timestamp,
     ) -> Result<Authorize, NotCompleted> {
-        let id = hash("invitation", ticket.expose_secret());
-        let found = self.inner.connects.invitation(&id).await;
-        let invitation = found
-            .map_err(Error::Listing)?
-            .filter(|invitation| invitation.expires_at > now)
-            .ok_or(NotCompleted::NoInvitation)?;
+        let invitation = self.invitation(ticket, now).await?;
         let account = self.invited(&invitation.account).await?;
         let oauth = self.client_of(&account).await?;
         let provider = self.inner.vendors.oauth(&account, None)?;
@@ -300,7 +312,7 @@ impl Accounts {
             browser: hash("browser", browser.expose_secret()),
             client_id: oauth.client.id.clone(),
             instance: account.instance.clone(),
-            invitation: id,
+            invitation: invitation.id,
             expires_at,
         };
         self.inner
@@ -400,6 +412,19 @@ impl Accounts {
             account,
             verification,
         })
+    }
+
+    async fn invitation(
+        &self,
+        ticket: &SecretString,
+        now: Timestamp,
+    ) -> Result<Invitation, NotCompleted> {
+        let id = hash("invitation", ticket.expose_secret());
+        let found = self.inner.connects.invitation(&id).await;
+        found
+            .map_err(Error::Listing)?
+            .filter(|invitation| invitation.expires_at > now)
+            .ok_or(NotCompleted::NoInvitation)
     }
 
     async fn invited(&self, name: &AccountName) -> Result<Account, NotCompleted> {

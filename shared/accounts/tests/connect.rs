@@ -201,3 +201,35 @@ async fn refused_account_that_is_gone_or_of_another_vendor_is_not_used() {
     let error = fixture.reconnect(&refused).await.unwrap_err();
     assert!(matches!(error, Error::Unknown(_)), "{error}");
 }
+
+#[tokio::test]
+async fn invitation_to_an_own_account_tells_whose_it_is() {
+    let fixture = Fixture::new().await;
+    let person = AccountName::of_person(Vendor::TeamViewer, "ann");
+    let company = AccountName::parse("teamviewer-company").unwrap();
+    let ends = (fixture.now + SignedDuration::from_mins(1)).as_millisecond();
+    for (account, owner) in [(&person, Some("Ann")), (&company, None)] {
+        {
+            let mut aws = fixture.aws();
+            aws.put(Vendor::TeamViewer, "acme", "one", fixture.now);
+            // One row is the invitation and the account.
+            let row = aws.row.as_mut().unwrap();
+            row["name"] = json!({"S": account});
+            row["account"] = json!({"S": account});
+            row["owner"] = json!({"S": "Ann"});
+            row["ends_at"] = json!({"N": ends.to_string()});
+        }
+        let ticket = "0123".into();
+        let found = fixture.accounts.invited_person(&ticket, fixture.now).await;
+        assert_eq!(found.unwrap().as_deref(), owner);
+        let late = fixture.now + SignedDuration::from_mins(2);
+        let late = fixture.accounts.invited_person(&ticket, late).await;
+        let problem = late.unwrap_err().to_string();
+        for way in [
+            "closedloop teamviewer sign-in",
+            "closedloop accounts connect",
+        ] {
+            assert!(problem.contains(way), "{problem}");
+        }
+    }
+}

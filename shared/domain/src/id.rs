@@ -347,6 +347,15 @@ impl AccountName {
         let digits = digest.get(..PERSON_HEX).unwrap_or(&digest);
         Self(format!("{vendor}-{digits}"))
     }
+
+    /// Whether it has the form of somebody's own account, as [`AccountName::of_person`] makes it.
+    pub fn is_of_person(&self, vendor: Vendor) -> bool {
+        let digits = self.0.strip_prefix(vendor.as_str());
+        let digits = digits.and_then(|digits| digits.strip_prefix('-'));
+        digits.is_some_and(|digits| {
+            digits.len() == PERSON_HEX && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        })
+    }
 }
 
 impl EventKey {
@@ -428,6 +437,12 @@ mod tests {
         assert_eq!(ann.as_str().len(), "teamviewer-".len() + 16);
         assert_eq!(name("ann"), ann);
         assert_ne!(name("bob"), ann);
+        assert!(ann.is_of_person(Vendor::TeamViewer));
+        assert!(!ann.is_of_person(Vendor::Zendesk));
+        for other in ["teamviewer-company", "teamviewer", "teamviewer-0123"] {
+            let other = AccountName::parse(other).unwrap();
+            assert!(!other.is_of_person(Vendor::TeamViewer), "{other}");
+        }
     }
 
     #[test]

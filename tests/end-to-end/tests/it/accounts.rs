@@ -76,7 +76,7 @@ impl Browser {
     }
 
     /// Opens an address of the stack, or of a vendor.
-    async fn open(&mut self, address: &str) -> Shown {
+    pub(crate) async fn open(&mut self, address: &str) -> Shown {
         let request = self
             .http
             .get(address)
@@ -85,6 +85,10 @@ impl Browser {
         let response = request.send().await.unwrap();
         for cookie in response.headers().get_all("set-cookie") {
             let cookie = cookie.to_str().unwrap();
+            if cookie.starts_with("__Host-asked-") {
+                self.cookies
+                    .push(cookie.split(';').next().unwrap().to_owned());
+            }
             if !cookie.starts_with("__Host-connect-") {
                 continue;
             }
@@ -106,7 +110,11 @@ impl Browser {
 
     /// From the invitation to the vendor, who sends the browser back to the address that this gives.
     async fn agree(&mut self, connect: &Connect) -> String {
-        let start = self.open(&connect.url).await;
+        let mut start = self.open(&connect.url).await;
+        // Somebody's own sign-in: the page says whose.
+        if start.text.contains("agreed=yes") {
+            start = self.open(&format!("{}&agreed=yes", connect.url)).await;
+        }
         assert_eq!(start.status, 302, "{}", start.text);
         let vendor = start.location.unwrap();
         let back = self.open(&vendor).await;

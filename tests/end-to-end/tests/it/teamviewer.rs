@@ -858,6 +858,15 @@ async fn supporter_signs_in_once_and_the_case_that_waited_is_created() {
         redirect_uri: redirect,
         expires_at: connect["expires_at"].as_str().unwrap().parse().unwrap(),
     };
+    // An address that was made to pass the question by is asked about all the same.
+    let handed_on = format!("{}&agreed=yes", connect.url);
+    let question = Browser::new().open(&handed_on).await;
+    assert_eq!(question.status, 200, "{}", question.text);
+    assert!(
+        question.text.contains("as the TeamViewer user of"),
+        "{}",
+        question.text
+    );
     let shown = Browser::new().connect(&connect).await;
     assert_eq!(shown.status, 200, "{}", shown.text);
     // Nobody asks again.
