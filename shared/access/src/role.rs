@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum Role {
     /// Everything.
     Admin,
-    /// Keeps things going: retries runs, switches workflows, verifies accounts. Reads everything but remote sessions, service
-    /// cases and their mails.
+    /// Keeps things going: retries runs, switches workflows, verifies accounts. Reads everything but remote
+    /// connections, service cases and mail templates.
     Operator,
     /// Works on service tasks.
     Itil,
