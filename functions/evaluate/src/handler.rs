@@ -1,16 +1,22 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::message::{BusMessage, TaskMessage};
-use domain::{CloudEvent, Run, RunId, RunState, TaskName, TaskRun, TaskState, run};
+use domain::decision::Decided;
+use domain::{CloudEvent, EventKey, Run, RunId, TaskName, TaskRun};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::LambdaEvent;
 use queue::{Queue, Verdict};
 use startup::AwsConfig;
-use store::{Begun, Events, Intake, Outcome, Runs, Workflows};
+use store::{
+    Begun, Change, EventRecord, Events, Intake, Listening, Outcome, Runs, Workflows, Written,
+};
 use tracing::Instrument;
 
 use crate::bus::{self, Announcement};
 use crate::config::Config;
-use crate::decide::decide;
+use crate::decide::{self, Moved, beginnings, decide};
+use crate::plan::{Unit, Work, plan};
 
 /// The function.
 #[derive(Debug)]
@@ -30,12 +36,98 @@ pub struct Evaluator {
 enum Trouble {
     #[error("the tables did not take it")]
     Store(#[from] store::Error),
+    #[error("the tables did not answer: {problem}")]
+    Read { problem: String, is_permanent: bool },
     #[error("stored, but the bus did not take what follows: {0}")]
     Bus(String),
 }
 
+impl Trouble {
+    /// What several messages have waited for in vain.
+    fn shared(error: &store::Error) -> Self {
+        Self::Read {
+            problem: startup::chain(error),
+            is_permanent: error.is_permanent(),
+        }
+    }
+
+    fn is_permanent(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_permanent(),
+            Self::Read { is_permanent, .. } => *is_permanent,
+            Self::Bus(_) => false,
+        }
+    }
+}
+
 /// How often a run is read again when others move it on at the same moment.
 const MOST_CONFLICTS: usize = 5;
+
+/// A unit on its way from what its messages say to what is told of it.
+#[derive(Debug)]
+struct Draft {
+    unit: Unit,
+    /// The run, where the unit is one.
+    moved: Option<Moved>,
+    /// The event, or the end of the run, with what follows from it; then the ends of runs that begin and end with it.
+    decided: Vec<Decided>,
+    next: Next,
+}
+
+#[derive(Debug)]
+enum Next {
+    /// To be stored with the others.
+    Store,
+    /// It cannot be stored with the others, or has met somebody else: it is read and stored for itself.
+    Alone,
+    /// It is stored.
+    Tell,
+    /// Nothing is left to do.
+    Nothing,
+    Fail(Trouble),
+}
+
+impl Draft {
+    fn new(unit: Unit) -> Self {
+        Self {
+            unit,
+            moved: None,
+            decided: Vec::new(),
+            next: Next::Store,
+        }
+    }
+
+    fn fail(&mut self, trouble: Trouble) {
+        self.next = Next::Fail(trouble);
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.next, Next::Store)
+    }
+
+    /// What is to be told once it is stored.
+    fn announcements(&self) -> Vec<Announcement> {
+        let of_run = match (&self.moved, &self.unit.work) {
+            (Some(moved), Work::Ended { tasks, .. }) => moved.announcements(tasks),
+            (Some(_) | None, Work::Ended { .. } | Work::Event(_)) => Vec::new(),
+        };
+        let begun = self.decided.iter().map(|decided| &decided.runs);
+        of_run
+            .into_iter()
+            .chain(begun.flat_map(|runs| beginnings(runs)))
+            .collect()
+    }
+
+    fn log(&self) {
+        let _entered = self.unit.span.enter();
+        if let Some(moved) = self.moved.as_ref().filter(|moved| moved.ends_now) {
+            log_end(moved);
+        }
+        for decided in &self.decided {
+            log_evaluated(decided);
+        }
+    }
+}
 
 impl Evaluator {
     /// The function on the clients of this AWS configuration.
@@ -59,155 +151,424 @@ impl Evaluator {
         }
     }
 
-    /// Handles a batch: every message for itself, all at the same time.
+    /// Handles a batch. What its messages need is read, stored and told together where that can be; what becomes of one
+    /// does not depend on the others.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
         self.queue
-            .handle(&event.payload, |message| self.one(message))
+            // Boxed, as the stages below: the compiler gives up on futures that lie in each other this deeply.
+            .handle_together(&event.payload, |messages| Box::pin(self.together(messages)))
             .await
     }
 
-    async fn one(&self, message: &SqsMessage) -> Verdict {
-        let result = match BusMessage::parse(message.body.as_deref().unwrap_or_default()) {
-            Ok(BusMessage::Event(event)) => {
-                let span = tracing::info_span!("event", event.key = %event.key(), event.r#type = event.kind);
-                self.start_runs(*event).instrument(span).await
+    async fn together(&self, messages: &[SqsMessage]) -> Vec<Verdict> {
+        let (units, mut verdicts) = plan(messages);
+        let mut drafts: Vec<Draft> = units.into_iter().map(Draft::new).collect();
+        Box::pin(self.read_and_decide(&mut drafts)).await;
+        Box::pin(self.store(&mut drafts)).await;
+        for (unit, result) in Box::pin(self.tell(drafts)).await {
+            let _entered = unit.span.enter();
+            let verdict = match result {
+                Ok(()) => Verdict::Finished,
+                Err(trouble) if trouble.is_permanent() => {
+                    tracing::error!(
+                        error = startup::chain(&trouble),
+                        "message cannot be handled"
+                    );
+                    Verdict::Unreadable
+                }
+                Err(trouble) => {
+                    tracing::warn!(error = startup::chain(&trouble), "message put off");
+                    Verdict::OwnTrouble
+                }
+            };
+            for index in unit.messages {
+                if let Some(place) = verdicts.get_mut(index) {
+                    *place = Some(verdict);
+                }
             }
-            Ok(BusMessage::TaskEnded(TaskMessage::V1 { run_id, task, .. })) => {
-                let span = tracing::info_span!("task_ended", run.id = %run_id, task.name = %task);
-                self.move_on(&run_id, &task).instrument(span).await
+        }
+        let verdicts = verdicts.into_iter();
+        verdicts
+            .map(|verdict| verdict.unwrap_or(Verdict::OwnTrouble))
+            .collect()
+    }
+
+    async fn read_and_decide(&self, drafts: &mut [Draft]) {
+        let incoming: Vec<(usize, CloudEvent)> = drafts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, draft)| match &draft.unit.work {
+                Work::Event(event) => Some((index, CloudEvent::clone(event))),
+                Work::Ended { .. } => None,
+            })
+            .collect();
+        let wanted: Vec<(usize, (RunId, Vec<TaskName>))> = drafts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, draft)| match &draft.unit.work {
+                Work::Ended { run, tasks } => Some((index, (run.clone(), tasks.clone()))),
+                Work::Event(_) => None,
+            })
+            .collect();
+        let (heard, moved) = tokio::join!(self.hear(&incoming), self.read_runs(wanted));
+        let mut open = self.decide(drafts, incoming, &heard);
+        for (index, moved) in moved {
+            let Some(draft) = drafts.get_mut(index) else {
+                continue;
+            };
+            match moved {
+                Err(trouble) => draft.fail(trouble),
+                Ok(None) => {
+                    draft.unit.span.in_scope(|| tracing::warn!("run gone"));
+                    draft.next = Next::Nothing;
+                }
+                Ok(Some(moved)) => {
+                    draft.next = match moved.end() {
+                        Some(end) if moved.ends_now => {
+                            open.push((index, end));
+                            Next::Store
+                        }
+                        // It has ended before: somebody must have evaluated that.
+                        Some(_) => Next::Alone,
+                        None if moved.is_new() => Next::Store,
+                        None => Next::Tell,
+                    };
+                    draft.moved = Some(moved);
+                }
             }
-            Ok(BusMessage::TaskRequested(_)) => {
-                tracing::error!("message in the wrong queue");
-                return Verdict::Unreadable;
-            }
-            Err(error) => {
-                tracing::error!(error = %error, "unreadable message");
-                return Verdict::Unreadable;
-            }
-        };
-        match result {
-            Ok(()) => Verdict::Finished,
-            Err(Trouble::Store(error)) if error.is_permanent() => {
-                tracing::error!(error = startup::chain(&error), "message cannot be handled");
-                Verdict::Unreadable
-            }
-            Err(trouble) => {
-                tracing::warn!(error = startup::chain(&trouble), "message put off");
-                Verdict::OwnTrouble
-            }
+        }
+        // An end may begin runs that end at once. Each is of a workflow that its chain does not have yet.
+        while !open.is_empty() {
+            let heard = self.hear(&open).await;
+            open = self.decide(drafts, open, &heard);
         }
     }
 
-    async fn start_runs(&self, event: CloudEvent) -> Result<(), Trouble> {
-        let key = event.key();
-        let workflows = self
+    /// Decides what these events begin, each for a draft; gives the events that follow.
+    fn decide(
+        &self,
+        drafts: &mut [Draft],
+        events: Vec<(usize, CloudEvent)>,
+        heard: &Heard,
+    ) -> Vec<(usize, CloudEvent)> {
+        let mut following = Vec::new();
+        for (index, event) in events {
+            let Some(draft) = drafts.get_mut(index).filter(|draft| draft.is_open()) else {
+                continue;
+            };
+            match heard.get(&asked(&event)) {
+                Some(Ok(listening)) => {
+                    let decided = decide(event, listening, (self.now)());
+                    let ends = decide::ends(&decided).into_iter();
+                    following.extend(ends.map(|end| (index, end)));
+                    draft.decided.push(decided);
+                }
+                Some(Err(error)) if draft.moved.is_none() => draft.fail(Trouble::shared(error)),
+                // The run's end must not depend on what its event begins.
+                Some(Err(_)) | None => draft.next = Next::Alone,
+            }
+        }
+        following
+    }
+
+    /// The workflows that listen to each of these events.
+    async fn hear(&self, events: &[(usize, CloudEvent)]) -> Heard {
+        let mut kinds: BTreeMap<&str, BTreeSet<Option<&str>>> = BTreeMap::new();
+        for (_, event) in events {
+            let subjects = kinds.entry(event.kind.as_str()).or_default();
+            subjects.insert(event.subject.as_deref());
+        }
+        let heard = join_all(kinds.into_iter().map(async |(kind, subjects)| {
+            let subjects: Vec<Option<&str>> = subjects.into_iter().collect();
+            let listening = self.workflows.listening_each(kind, &subjects).await;
+            let asked = subjects
+                .into_iter()
+                .map(|subject| (kind.to_owned(), subject.map(str::to_owned)));
+            asked.zip(listening).collect::<Vec<_>>()
+        }))
+        .await;
+        let heard: Heard = heard.into_iter().flatten().collect();
+        for listening in heard.values().flatten() {
+            log_unreadable(listening);
+        }
+        heard
+    }
+
+    async fn read_runs(
+        &self,
+        wanted: Vec<(usize, (RunId, Vec<TaskName>))>,
+    ) -> Vec<(usize, Result<Option<Moved>, Trouble>)> {
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let (indexes, wanted): (Vec<usize>, Vec<_>) = wanted.into_iter().unzip();
+        let runs = self.runs.get_each(&wanted).await;
+        let waiting: BTreeSet<&EventKey> = runs
+            .iter()
+            .flatten()
+            .flatten()
+            .filter(|(_, tasks)| decide::needs_event(tasks))
+            .map(|(run, _)| &run.event)
+            .collect();
+        let keys: Vec<EventKey> = waiting.into_iter().cloned().collect();
+        let events: BTreeMap<EventKey, Result<Option<EventRecord>, store::Error>> =
+            if keys.is_empty() {
+                BTreeMap::new()
+            } else {
+                let read = self.events.get_each(&keys).await;
+                keys.into_iter().zip(read).collect()
+            };
+        let moved = runs.into_iter().map(|read| {
+            let Some((run, tasks)) = read? else {
+                return Ok(None);
+            };
+            let event = match events.get(&run.event) {
+                Some(Ok(record)) => record.as_ref().map(|record| &record.event),
+                Some(Err(error)) if decide::needs_event(&tasks) => {
+                    return Err(Trouble::shared(error));
+                }
+                Some(Err(_)) | None => None,
+            };
+            Ok(Some(decide::move_on(run, tasks, event, (self.now)())))
+        });
+        indexes.into_iter().zip(moved).collect()
+    }
+
+    async fn store(&self, drafts: &mut [Draft]) {
+        let mut stored = Vec::new();
+        let mut changes = Vec::new();
+        for draft in drafts.iter_mut().filter(|draft| draft.is_open()) {
+            match self.change(draft) {
+                Ok(change) if change.fits() => {
+                    changes.push(change);
+                    stored.push(draft);
+                }
+                Ok(_) => draft.next = Next::Alone,
+                // As above.
+                Err(_) if draft.moved.is_some() => draft.next = Next::Alone,
+                Err(error) => draft.fail(error.into()),
+            }
+        }
+        let written = self.intake.store(changes).await;
+        for (draft, written) in stored.into_iter().zip(written) {
+            draft.next = match written {
+                Ok(Written::All) => {
+                    draft.log();
+                    Next::Tell
+                }
+                Ok(Written::Nothing { .. }) | Err(store::Error::Conflict { .. }) => Next::Alone,
+                Err(error) => Next::Fail(error.into()),
+            };
+        }
+    }
+
+    fn change(&self, draft: &Draft) -> Result<Change, store::Error> {
+        let mut change = Change::default();
+        for decided in &draft.decided {
+            change = change.and(self.intake.change(&decided.record, &decided.runs)?);
+        }
+        if let Some(moved) = &draft.moved {
+            change = change.and(self.runs.settled(&moved.run, &moved.changed())?);
+        }
+        Ok(change)
+    }
+
+    /// Tells what is stored, and does what could not be done together.
+    async fn tell(&self, drafts: Vec<Draft>) -> Vec<(Unit, Result<(), Trouble>)> {
+        let mut results = Vec::new();
+        let (mut told, mut announcements, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+        for draft in drafts {
+            match draft.next {
+                Next::Tell => {
+                    announcements.push(draft.announcements());
+                    told.push(draft.unit);
+                }
+                Next::Alone | Next::Store => alone.push(draft),
+                Next::Nothing => results.push((draft.unit, Ok(()))),
+                Next::Fail(trouble) => results.push((draft.unit, Err(trouble))),
+            }
+        }
+        let (of_told, of_alone) =
+            tokio::join!(self.tell_each(announcements), self.alone_each(&alone));
+        results.extend(told.into_iter().zip(of_told));
+        let alone = alone.into_iter().map(|draft| draft.unit);
+        results.extend(alone.zip(of_alone));
+        results
+    }
+
+    async fn tell_each(&self, of_each: Vec<Vec<Announcement>>) -> Vec<Result<(), Trouble>> {
+        let told = bus::tell(&self.bus, &self.event_bus, of_each).await;
+        told.into_iter()
+            .map(|result| result.map_err(Trouble::Bus))
+            .collect()
+    }
+
+    async fn alone_each(&self, drafts: &[Draft]) -> Vec<Result<(), Trouble>> {
+        let done = join_all(drafts.iter().map(|draft| {
+            let unit = &draft.unit;
+            let done = async {
+                let mut announcements = Vec::new();
+                let result = match &unit.work {
+                    Work::Event(event) => {
+                        self.evaluate(CloudEvent::clone(event), &mut announcements)
+                            .await
+                    }
+                    Work::Ended { run, tasks } => match &draft.moved {
+                        Some(moved) if !moved.is_new() => {
+                            self.after(moved, tasks, &mut announcements).await
+                        }
+                        Some(_) | None => {
+                            Box::pin(self.move_on(run, tasks, &mut announcements)).await
+                        }
+                    },
+                };
+                (announcements, result)
+            };
+            done.instrument(unit.span.clone())
+        }))
+        .await;
+        let (announcements, results): (Vec<_>, Vec<_>) = done.into_iter().unzip();
+        // What is stored is told, also where something else went wrong.
+        let told = self.tell_each(announcements).await;
+        let both = results.into_iter().zip(told);
+        both.map(|(result, told)| result.and(told)).collect()
+    }
+
+    /// Stores an event, and whatever follows from it, that is not stored yet; gathers what is to be told of it, also of
+    /// what was stored before.
+    async fn evaluate(
+        &self,
+        event: CloudEvent,
+        announcements: &mut Vec<Announcement>,
+    ) -> Result<(), Trouble> {
+        let mut open = vec![event];
+        while let Some(event) = open.pop() {
+            let stored = self.events.get(&event.key()).await?;
+            let runs = match stored {
+                Some(record) => Some(self.begun(&record).await?),
+                None => self.begin(&event).await?,
+            };
+            let Some(runs) = runs else {
+                // Somebody else was faster: what was decided there counts.
+                open.push(event);
+                continue;
+            };
+            announcements.extend(beginnings(&runs));
+            open.extend(
+                runs.iter()
+                    .filter_map(|(run, tasks)| domain::run::end_event(run, tasks)),
+            );
+        }
+        Ok(())
+    }
+
+    /// The runs that a stored event has begun. What was decided the first time counts, whatever the workflows say now.
+    async fn begun(&self, record: &EventRecord) -> Result<Vec<(Run, Vec<TaskRun>)>, Trouble> {
+        let mut runs = Vec::new();
+        for decision in &record.decisions {
+            if let Outcome::Started { run } = &decision.outcome {
+                runs.extend(self.runs.get(run).await?);
+            }
+        }
+        tracing::info!(runs = runs.len(), "event repeated");
+        Ok(runs)
+    }
+
+    /// Stores an event with its runs, however many these are; `None` when it is there.
+    async fn begin(&self, event: &CloudEvent) -> Result<Option<Vec<(Run, Vec<TaskRun>)>>, Trouble> {
+        let listening = self
             .workflows
             .listening(&event.kind, event.subject.as_deref())
             .await?;
-        for row in &workflows.unreadable {
-            tracing::error!(workflow.id = %row.id, workflow.revision = row.revision, error = row.problem, "workflow cannot be read");
-        }
-        let decided = decide(event, workflows, (self.now)());
-        let runs = match self.intake.begin(&decided.record, &decided.runs).await? {
-            Begun::Created => decided.runs,
-            Begun::Repeated => {
-                // What was decided the first time counts, whatever the workflows say now.
-                let stored = self.events.get(&key).await?;
-                let mut runs = Vec::new();
-                for decision in stored.map(|record| record.decisions).unwrap_or_default() {
-                    if let Outcome::Started { run } = decision.outcome {
-                        runs.extend(self.runs.get(&run).await?);
-                    }
-                }
-                tracing::info!(runs = runs.len(), "event repeated");
-                return self.announce(runs.iter()).await;
+        log_unreadable(&listening);
+        let decided = decide(event.clone(), &listening, (self.now)());
+        let begun = self.intake.begin(&decided.record, &decided.runs).await?;
+        Ok(match begun {
+            Begun::Created => {
+                log_evaluated(&decided);
+                Some(decided.runs)
             }
-        };
-        let listening = decided.record.decisions.len();
-        tracing::info!(
-            workflows.listening = listening,
-            runs = runs.len(),
-            "event evaluated"
-        );
-        self.announce(runs.iter()).await
+            Begun::Repeated => None,
+        })
     }
 
-    /// Requests the tasks of runs that are to be taken, and tells of the runs that are over.
-    async fn announce<'a>(
+    /// Moves a run on, then stores its end as an event: in two steps, which takes whatever one step does not. Whoever
+    /// finds a run that has ended without that does the second one.
+    async fn move_on(
         &self,
-        runs: impl Iterator<Item = &'a (Run, Vec<TaskRun>)>,
+        id: &RunId,
+        ended: &[TaskName],
+        announcements: &mut Vec<Announcement>,
     ) -> Result<(), Trouble> {
-        let announcements: Vec<Announcement> = runs
-            .flat_map(|(run, tasks)| {
-                let requests = tasks.iter().filter_map(Announcement::request);
-                let end = run::end_event(run, tasks)
-                    .as_ref()
-                    .and_then(Announcement::event);
-                requests.chain(end)
-            })
-            .collect();
-        bus::announce(&self.bus, &self.event_bus, &announcements)
-            .await
-            .map_err(Trouble::Bus)
-    }
-
-    async fn move_on(&self, id: &RunId, ended: &TaskName) -> Result<(), Trouble> {
         for _ in 0..MOST_CONFLICTS {
-            match self.settle(id, ended).await {
-                Err(Trouble::Store(store::Error::Conflict { .. })) => {}
-                other => return other,
+            let Some((run, tasks)) = self.runs.get(id).await? else {
+                tracing::warn!("run gone");
+                return Ok(());
+            };
+            let record = if decide::needs_event(&tasks) {
+                self.events.get(&run.event).await?
+            } else {
+                None
+            };
+            let event = record.as_ref().map(|record| &record.event);
+            let moved = decide::move_on(run, tasks, event, (self.now)());
+            if moved.is_new() {
+                match self.runs.settle(&moved.run, &moved.changed()).await {
+                    Err(store::Error::Conflict { .. }) => continue,
+                    other => other?,
+                }
             }
+            if moved.ends_now {
+                log_end(&moved);
+            }
+            return self.after(&moved, ended, announcements).await;
         }
         Err(Trouble::Store(store::Error::Conflict {
             operation: "moving a run on",
         }))
     }
 
-    async fn settle(&self, id: &RunId, ended: &TaskName) -> Result<(), Trouble> {
-        let Some((mut run, mut tasks)) = self.runs.get(id).await? else {
-            tracing::warn!("run gone");
-            return Ok(());
-        };
-        // Only the piped text of tasks that wait needs the event.
-        let waiting = tasks.iter().any(|task| task.state == TaskState::Waiting);
-        let event = if waiting {
-            self.events
-                .get(&run.event)
-                .await?
-                .map(|record| record.event)
-        } else {
-            None
-        };
-        let settled = run::settle(&run, &mut tasks, event.as_ref());
-        let ends_now = run.state == RunState::Running && settled.finished.is_some();
-        if let Some(state) = settled.finished.filter(|_| ends_now) {
-            run.state = state;
-            run.finished_at = Some((self.now)());
+    /// What follows once it is stored how far a run has gone.
+    async fn after(
+        &self,
+        moved: &Moved,
+        ended: &[TaskName],
+        announcements: &mut Vec<Announcement>,
+    ) -> Result<(), Trouble> {
+        announcements.extend(moved.announcements(ended));
+        match moved.end() {
+            Some(end) => self.evaluate(end, announcements).await,
+            None => Ok(()),
         }
-        if ends_now || !settled.changed.is_empty() {
-            let changed: Vec<&TaskRun> = tasks
-                .iter()
-                .filter(|task| settled.changed.contains(&task.name))
-                .collect();
-            self.runs.settle(&run, &changed).await?;
-        }
-        if ends_now {
-            tracing::info!(workflow.id = %run.workflow, run.state = run.state.as_str(), tasks = tasks.len(), "run ended");
-        }
-        // A repeated message repeats what followed from it the first time: the requests of the tasks that
-        // waited for this one, and the end of the run.
-        let announcements: Vec<Announcement> = tasks
-            .iter()
-            .filter(|task| settled.changed.contains(&task.name) || task.needs.contains(ended))
-            .filter_map(Announcement::request)
-            .chain(
-                run::end_event(&run, &tasks)
-                    .as_ref()
-                    .and_then(Announcement::event),
-            )
-            .collect();
-        bus::announce(&self.bus, &self.event_bus, &announcements)
-            .await
-            .map_err(Trouble::Bus)
     }
+}
+
+/// Who listens to which type and subject.
+type Heard = BTreeMap<(String, Option<String>), Result<Listening, store::Error>>;
+
+fn asked(event: &CloudEvent) -> (String, Option<String>) {
+    (event.kind.clone(), event.subject.clone())
+}
+
+fn log_unreadable(listening: &Listening) {
+    for row in &listening.unreadable {
+        tracing::error!(workflow.id = %row.id, workflow.revision = row.revision, error = row.problem, "workflow cannot be read");
+    }
+}
+
+fn log_evaluated(decided: &Decided) {
+    tracing::info!(
+        workflows.listening = decided.record.decisions.len(),
+        runs = decided.runs.len(),
+        "event evaluated"
+    );
+}
+
+fn log_end(moved: &Moved) {
+    tracing::info!(
+        workflow.id = %moved.run.workflow,
+        run.state = moved.run.state.as_str(),
+        tasks = moved.tasks.len(),
+        "run ended"
+    );
 }

@@ -11,8 +11,10 @@ use crate::task::TaskKind;
 
 /// `source` on the bus of events that came from outside.
 pub const SOURCE_INGEST: &str = "closedloop.ingest";
-/// `source` on the bus of task requests and of the ends of runs.
+/// `source` on the bus of task requests, and of the ends of runs that nobody has evaluated yet.
 pub const SOURCE_EVALUATE: &str = "closedloop.evaluate";
+/// `source` on the bus of the ends of runs that were evaluated where the run ended: for whoever else listens.
+pub const SOURCE_RUNS: &str = "closedloop.runs";
 /// `source` on the bus of the ends of tasks.
 pub const SOURCE_TASKS: &str = "closedloop.tasks";
 /// `source` on the bus of what happens to accounts.
@@ -144,7 +146,7 @@ impl BusMessage {
                 .map(Self::TaskEnded)
                 .map_err(fault),
             (SOURCE_INGEST, _)
-            | (SOURCE_EVALUATE, RUN_SUCCEEDED | RUN_FAILED)
+            | (SOURCE_EVALUATE | SOURCE_RUNS, RUN_SUCCEEDED | RUN_FAILED)
             | (SOURCE_ACCOUNTS, ACCOUNT_CONNECTED | ACCOUNT_RECONNECT)
             | (SOURCE_SCHEDULES, SCHEDULE_FIRED)
             | (SOURCE_QUALTRICS, RESPONSE_COMPLETED | RESPONSE_PARTIAL | RESPONSE_FAILED)
@@ -177,6 +179,9 @@ mod tests {
             (SOURCE_QUALTRICS, "review.created", false),
             (SOURCE_INGEST, RESPONSE_NOTIFIED, true),
             (SOURCE_TEAMVIEWER, CASE_ONLINE, true),
+            (SOURCE_EVALUATE, RUN_FAILED, true),
+            (SOURCE_RUNS, RUN_FAILED, true),
+            (SOURCE_RUNS, "review.created", false),
             (SOURCE_TEAMVIEWER, "review.created", false),
         ] {
             let body = serde_json::json!({"source": source, "detail-type": kind, "detail": {

@@ -1,4 +1,4 @@
-//! A function's queue: every message of a batch is handled for itself, and one that must come again is
+//! A function's queue: every message of a batch has a verdict of its own, and one that must come again is
 //! left in the queue, hidden until its time.
 //!
 //! The queue is the only thing that retries. Nothing here sleeps, and no message can fail another.
@@ -61,15 +61,32 @@ impl Queue {
         F: Fn(&'a SqsMessage) -> Fut,
         Fut: Future<Output = Verdict>,
     {
-        let verdicts = join_all(batch.records.iter().map(|message| {
-            let span = tracing::info_span!(
-                "message",
-                message.id = message.message_id,
-                message.receipts = receipts(message)
-            );
-            handle(message).instrument(span)
-        }))
-        .await;
+        let handled = batch
+            .records
+            .iter()
+            .map(|message| handle(message).instrument(span(message)));
+        let verdicts = join_all(handled).await;
+        self.conclude(batch, verdicts).await
+    }
+
+    /// Handles the messages of a batch together, and answers which of them must come again. `handle` gives a verdict
+    /// for each, in their order. What it says of one must not depend on the others.
+    pub async fn handle_together<'a, F, Fut>(
+        &self,
+        batch: &'a SqsEvent,
+        handle: F,
+    ) -> SqsBatchResponse
+    where
+        F: FnOnce(&'a [SqsMessage]) -> Fut,
+        Fut: Future<Output = Vec<Verdict>>,
+    {
+        let mut verdicts = handle(&batch.records).await;
+        // Nothing is dropped because nobody said what becomes of it.
+        verdicts.resize(batch.records.len(), Verdict::OwnTrouble);
+        self.conclude(batch, verdicts).await
+    }
+
+    async fn conclude(&self, batch: &SqsEvent, verdicts: Vec<Verdict>) -> SqsBatchResponse {
         let again: Vec<(&SqsMessage, Option<Duration>)> = batch
             .records
             .iter()
@@ -117,6 +134,15 @@ impl Queue {
             Err(error) => tracing::warn!(error = startup::chain(&error), "messages not hidden"),
         }
     }
+}
+
+/// The span of what is done for a message.
+pub fn span(message: &SqsMessage) -> tracing::Span {
+    tracing::info_span!(
+        "message",
+        message.id = message.message_id,
+        message.receipts = receipts(message)
+    )
 }
 
 fn receipts(message: &SqsMessage) -> u32 {

@@ -52,6 +52,38 @@ impl Error {
         matches!(self, Self::Corrupt { .. })
     }
 
+    /// Whether DynamoDB did not answer at all. Asking once more would take as long again.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Self::Unavailable { code, .. } => code.is_none(),
+            Self::Corrupt { .. } | Self::Conflict { .. } | Self::TooLarge { .. } => false,
+        }
+    }
+
+    /// The same for one more of those whose call it was.
+    pub(crate) fn shared(&self, operation: &'static str) -> Self {
+        let code = match self {
+            Self::Unavailable { code, .. } => code.clone(),
+            Self::Corrupt { .. } | Self::Conflict { .. } | Self::TooLarge { .. } => None,
+        };
+        Self::Unavailable {
+            operation,
+            code,
+            source: self.causes().into(),
+        }
+    }
+
+    /// The error with its causes, as a text.
+    fn causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+
     pub(crate) fn unavailable(operation: &'static str) -> impl FnOnce(aws::Error) -> Self {
         move |error| Self::Unavailable {
             operation,

@@ -4,12 +4,14 @@ use aws::dynamodb::Client;
 use aws::dynamodb::{KeysAndAttributes, TransactWriteItem, Update};
 use domain::decision::{EventRecord, Outcome};
 use domain::{EventKey, ReplayId, RunId, WorkflowId};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::item::{Item, Reader, expiry, json, number, sortable_time, text, time};
 use crate::period::{Groups, Index, Order, Page, Period, Place};
+use crate::read_each::{Unknown, read_each};
 
 /// What a listing shows of a subject or a source, in characters: senders choose them, and they lie in the row twice.
 pub const LISTED_CHARACTERS: usize = 256;
@@ -89,6 +91,24 @@ impl Events {
         const OPERATION: &str = "reading an event";
         let item = self.item(OPERATION, key).await?;
         item.map(|item| read(OPERATION, &item)).transpose()
+    }
+
+    /// Several events with their decisions, each as [`Events::get`] gives it. Usually one call.
+    pub async fn get_each(&self, keys: &[EventKey]) -> Vec<Result<Option<EventRecord>, Error>> {
+        const OPERATION: &str = "reading events";
+        if let [key] = keys {
+            return vec![self.get(key).await];
+        }
+        let wanted = keys.iter().map(|key| vec![key.to_string()]).collect();
+        let found = read_each(&self.client, OPERATION, &self.table, &["event"], wanted).await;
+        join_all(keys.iter().map(async |key| {
+            let found = found.as_ref().map_err(|error| error.shared(OPERATION))?;
+            match found.row(&[key.to_string()]) {
+                Ok(item) => item.map(|item| read(OPERATION, item)).transpose(),
+                Err(Unknown) => self.get(key).await,
+            }
+        }))
+        .await
     }
 
     /// One event with what became of it, as it is now (a consistent read).

@@ -5,14 +5,9 @@ use domain::{Run, TaskRun, TaskState};
 
 use crate::Error;
 use crate::events::{self, Replayed, StoredEvent};
-use crate::item::Item;
+use crate::item::{Item, size};
 use crate::runs::{Runs, Written, put_new, run_row, task_row, transact};
-
-/// A transaction holds 100 items and 4 MB; some room is left for names and conditions.
-///
-/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
-const MOST_WRITES: usize = 100;
-const MOST_BYTES: usize = 3_500_000;
+use crate::together::{Change, MOST_BYTES, MOST_WRITES, write_each};
 
 const OPERATION: &str = "storing an event and its runs";
 
@@ -70,10 +65,7 @@ impl Intake {
         let event_write = put_new(&self.events_table, "event", event_row)?;
         let mut beside = Vec::new();
         for (run, tasks) in runs {
-            let mut rows = vec![run_row(OPERATION, run, self.run_days)?];
-            for task in tasks {
-                rows.push(task_row(OPERATION, run, task, self.run_days)?);
-            }
+            let rows = self.rows(run, tasks)?;
             let bytes: usize = rows.iter().map(size).sum();
             let writes = rows
                 .into_iter()
@@ -110,6 +102,49 @@ impl Intake {
                 Written::Nothing { .. } => Begun::Repeated,
             },
         )
+    }
+
+    /// What stores a new event with its decisions and runs. Refused when the event is there; that is its first write.
+    ///
+    /// # Errors
+    /// Give up: a row would be too large.
+    pub fn change(
+        &self,
+        event: &EventRecord,
+        runs: &[(Run, Vec<TaskRun>)],
+    ) -> Result<Change, Error> {
+        let mut change = Change::default();
+        let row = events::write(OPERATION, event, self.event_days)?;
+        let named = format!("{}/{}", self.events_table, event.event.key());
+        let bytes = size(&row);
+        change.add(named, bytes, put_new(&self.events_table, "event", row)?);
+        for (run, tasks) in runs {
+            for row in self.rows(run, tasks)? {
+                let sk = row.get("sk").and_then(|sk| sk.as_s().ok());
+                let sk = sk.map(String::as_str).unwrap_or_default();
+                let named = format!("{}/{}/{sk}", self.runs_table, run.id);
+                let bytes = size(&row);
+                change.add(named, bytes, put_new(&self.runs_table, "pk", row)?);
+            }
+        }
+        Ok(change)
+    }
+
+    /// Stores what several messages change, in as few transactions as hold it; each is stored or not whatever becomes
+    /// of the others.
+    ///
+    /// # Errors
+    /// Of a change: retry; `Conflict` when somebody else was at one of its rows at that moment.
+    pub async fn store(&self, changes: Vec<Change>) -> Vec<Result<Written, Error>> {
+        write_each(&self.client, OPERATION, changes).await
+    }
+
+    fn rows(&self, run: &Run, tasks: &[TaskRun]) -> Result<Vec<Item>, Error> {
+        let mut rows = vec![run_row(OPERATION, run, tasks, self.run_days)?];
+        for task in tasks {
+            rows.push(task_row(OPERATION, run, task, self.run_days)?);
+        }
+        Ok(rows)
     }
 
     /// Writes a run without its event. Refused means that an earlier, interrupted call has written it.
@@ -187,11 +222,4 @@ impl Reruns {
             Written::Nothing { .. } => Err(Error::Conflict { operation }),
         }
     }
-}
-
-/// The texts of a row: what its size comes from.
-fn size(row: &Item) -> usize {
-    row.iter()
-        .map(|(name, value)| name.len() + value.as_s().map_or(16, String::len))
-        .sum()
 }

@@ -29,6 +29,22 @@ pub(crate) fn sortable_time(value: Timestamp) -> String {
     format!("{value:.3}")
 }
 
+/// About how many bytes a row takes.
+pub(crate) fn size(row: &Item) -> usize {
+    row.iter()
+        .map(|(name, value)| name.len() + size_of_value(value))
+        .sum()
+}
+
+/// About how many bytes a value takes.
+pub(crate) fn size_of_value(value: &AttributeValue) -> usize {
+    match (value.as_s(), value.as_l()) {
+        (Ok(text), _) => text.len(),
+        (_, Ok(entries)) => entries.iter().map(size_of_value).sum(),
+        (Err(_), Err(_)) => 16,
+    }
+}
+
 /// Whole seconds since 1970, as DynamoDB's time to live wants them.
 pub(crate) fn expiry(from: Timestamp, days: u32) -> AttributeValue {
     number(from.as_second().saturating_add(i64::from(days) * 86_400))

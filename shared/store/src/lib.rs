@@ -17,8 +17,10 @@ mod limits;
 mod mail_templates;
 mod mails;
 mod period;
+mod read_each;
 mod runs;
 mod service_cases;
+mod together;
 mod tokens;
 mod workflows;
 
@@ -39,8 +41,9 @@ pub use limits::{Limits, Permit};
 pub use mail_templates::MailTemplates;
 pub use mails::{MailClaim, Mails};
 pub use period::{Order, Page, Period, Place};
-pub use runs::{AttemptEnd, Claim, Runs};
+pub use runs::{AttemptEnd, Claim, Ended, Runs, ToClaim, Written};
 pub use service_cases::{PollClaim, PollState, ServiceCases, StoredCase};
+pub use together::Change;
 pub use tokens::{TokenRow, Tokens};
 pub use workflows::{Applied, Listening, StoredWorkflow, Unreadable, Workflows};
 

@@ -5,12 +5,17 @@ use aws::dynamodb::{
 };
 use domain::run::Attempt;
 use domain::{Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::Error;
-use crate::item::{Item, Reader, expiry, json, number, sortable_time, text, time};
+use crate::item::{
+    Item, Reader, expiry, json, number, size, size_of_value, sortable_time, text, time,
+};
 use crate::period::{Groups, Index, Order, Page, Period, Place};
+use crate::read_each::{Found, Key, Unknown, read_each};
+use crate::together::{Change, write_together};
 
 /// The attempts of a task that are kept; the oldest go first.
 const MOST_ATTEMPTS: usize = 40;
@@ -65,6 +70,30 @@ pub enum AttemptEnd {
     },
 }
 
+/// A task that is to be claimed, see [`Runs::claim`].
+#[derive(Debug, Clone, Copy)]
+pub struct ToClaim<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The task.
+    pub task: &'a TaskName,
+    /// Unique to this delivery.
+    pub owner: &'a str,
+}
+
+/// An attempt that ended, see [`Runs::end_attempt`].
+#[derive(Debug, Clone, Copy)]
+pub struct Ended<'a> {
+    /// The task, as it was claimed.
+    pub task: &'a TaskRun,
+    /// Who claimed it.
+    pub owner: &'a str,
+    /// What was done.
+    pub attempt: &'a Attempt,
+    /// How it ended.
+    pub end: &'a AttemptEnd,
+}
+
 impl Runs {
     /// The table of this name.
     pub fn new(client: Client, table: String) -> Self {
@@ -98,6 +127,63 @@ impl Runs {
         }
         tasks.sort_by_key(|task| task.position);
         Ok(run.map(|run| (run, tasks)))
+    }
+
+    /// Several runs, each as [`Runs::get`] gives it, asked for by some of their tasks. One call when these are all tasks
+    /// that the runs have, else two; a run that was stored before rows knew the names of its tasks costs one of its own.
+    pub async fn get_each(
+        &self,
+        wanted: &[(RunId, Vec<TaskName>)],
+    ) -> Vec<Result<Option<(Run, Vec<TaskRun>)>, Error>> {
+        const OPERATION: &str = "reading runs";
+        if let [(run, _)] = wanted {
+            return vec![self.get(run).await];
+        }
+        let asked = wanted.iter().flat_map(|(run, tasks)| keys(run, tasks));
+        let first = match self.rows(OPERATION, asked.collect()).await {
+            Ok(found) => found,
+            Err(error) => {
+                let failed = wanted.iter().map(|_| Err(error.shared(OPERATION)));
+                return failed.collect();
+            }
+        };
+        let looks: Vec<Look> = wanted
+            .iter()
+            .map(|(run, _)| first_look(OPERATION, &first, run))
+            .collect();
+        // All rows once more, so that a run is never pieced together from two moments.
+        let asked: Vec<Key> = looks
+            .iter()
+            .zip(wanted)
+            .filter_map(|(look, (run, _))| match look {
+                Look::Incomplete(names) => Some(keys(run, names)),
+                Look::Whole(_) | Look::Unclear => None,
+            })
+            .flatten()
+            .collect();
+        let second = if asked.is_empty() {
+            Ok(Found::default())
+        } else {
+            self.rows(OPERATION, asked).await
+        };
+        join_all(looks.into_iter().zip(wanted).map(async |(look, (run, _))| {
+            match look {
+                Look::Whole(read) => return *read,
+                Look::Incomplete(_) => {
+                    let second = second.as_ref().map_err(|error| error.shared(OPERATION))?;
+                    if let Look::Whole(read) = first_look(OPERATION, second, run) {
+                        return *read;
+                    }
+                }
+                Look::Unclear => {}
+            }
+            self.get(run).await
+        }))
+        .await
+    }
+
+    async fn rows(&self, operation: &'static str, keys: Vec<Key>) -> Result<Found, Error> {
+        read_each(&self.client, operation, &self.table, &["pk", "sk"], keys).await
     }
 
     /// A run without its tasks, as it is now (a consistent read).
@@ -173,36 +259,24 @@ impl Runs {
         lease_until: Timestamp,
     ) -> Result<Claim, Error> {
         const OPERATION: &str = "claiming a task";
-        let claimed = self
+        let expression = claiming(owner, now, lease_until);
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", text(run.as_str()))
             .key("sk", text(task_sk(task)))
-            .update_expression(
-                "SET #state = :running, lease_owner = :owner, lease_until = :lease_until, \
-                 attempts_begun = if_not_exists(attempts_begun, :none) + :one, \
-                 first_attempt_at = if_not_exists(first_attempt_at, :now), \
-                 first_ever_at = if_not_exists(first_ever_at, :now) REMOVE next_attempt_at",
-            )
-            .condition_expression(
-                "#state = :requested OR (#state = :retrying AND next_attempt_at <= :now) \
-                 OR (#state = :running AND lease_until < :now)",
-            )
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":running", state(TaskState::Running))
-            .expression_attribute_values(":requested", state(TaskState::Requested))
-            .expression_attribute_values(":retrying", state(TaskState::Retrying))
-            .expression_attribute_values(":owner", text(owner))
-            .expression_attribute_values(":lease_until", time(lease_until))
-            .expression_attribute_values(":now", time(now))
-            .expression_attribute_values(":none", number(0))
-            .expression_attribute_values(":one", number(1))
+            .update_expression(expression.update)
+            .condition_expression(expression.condition)
             .return_values(ReturnValue::AllOld)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let before = match claimed {
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (name, attribute) in expression.names {
+            update = update.expression_attribute_names(name, attribute);
+        }
+        for (name, value) in expression.values {
+            update = update.expression_attribute_values(name, value);
+        }
+        let before = match update.send().await {
             Ok(answer) => answer.attributes.unwrap_or_default(),
             Err(error) => match error.condition_failed() {
                 Some(refused) => {
@@ -214,16 +288,122 @@ impl Runs {
                 None => return Err(Error::unavailable(OPERATION)(error)),
             },
         };
-        let mut task = read_task(OPERATION, &before)?;
-        // Whoever had it did not say how the attempt ended.
-        task.look_first = task.look_first || task.state == TaskState::Running;
-        task.state = TaskState::Running;
-        task.attempts_begun += 1;
-        task.first_attempt_at = task.first_attempt_at.or(Some(now));
-        task.first_ever_at = task.first_ever_at.or(Some(now));
-        task.next_attempt_at = None;
-        task.lease_until = Some(lease_until);
-        Ok(Claim::Claimed(Box::new(task)))
+        let task = read_task(OPERATION, &before)?;
+        Ok(Claim::Claimed(Box::new(claimed(task, now, lease_until))))
+    }
+
+    /// Takes several tasks in two calls, each as [`Runs::claim`] does. `None` for a task that must be claimed for itself:
+    /// it stands there twice, or somebody else was at one of the tasks meanwhile.
+    pub async fn claim_each(
+        &self,
+        wanted: &[ToClaim<'_>],
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Vec<Option<Result<Claim, Error>>> {
+        const OPERATION: &str = "claiming tasks";
+        let keys: Vec<Key> = wanted
+            .iter()
+            .map(|wanted| key(wanted.run, &task_sk(wanted.task)))
+            .collect();
+        let found = match self.rows(OPERATION, keys.clone()).await {
+            Ok(found) => found,
+            Err(error) => {
+                let failed = wanted.iter().map(|_| Some(Err(error.shared(OPERATION))));
+                return failed.collect();
+            }
+        };
+        let mut results = Vec::new();
+        let mut changes = Vec::new();
+        let mut taken = Vec::new();
+        for (index, (wanted, key)) in wanted.iter().zip(&keys).enumerate() {
+            let is_repeated = keys.iter().take(index).any(|earlier| earlier == key);
+            results.push(match found.row(key) {
+                _ if is_repeated => None,
+                Err(Unknown) => None,
+                Ok(None) => Some(Ok(Claim::NotRequested)),
+                Ok(Some(item)) => match read_task(OPERATION, item) {
+                    Err(error) => Some(Err(error)),
+                    Ok(task) if !is_free(&task, now) => Some(Ok(not_claimed(task, now))),
+                    Ok(task) => {
+                        let expression = claiming(wanted.owner, now, lease_until);
+                        let change = self.claim_of_what_was_read(&task, size(item), expression);
+                        match change {
+                            Err(error) => Some(Err(error)),
+                            Ok(change) => {
+                                changes.push(change);
+                                taken.push((index, claimed(task, now, lease_until)));
+                                None
+                            }
+                        }
+                    }
+                },
+            });
+        }
+        let written = write_together(&self.client, OPERATION, changes).await;
+        for ((index, task), written) in taken.into_iter().zip(written) {
+            let result = match written {
+                Some(Ok(Written::All)) => Some(Ok(Claim::Claimed(Box::new(task)))),
+                Some(Err(error)) if error.is_silence() => Some(Err(error)),
+                // Alone it is told what stands in the way.
+                Some(Ok(Written::Nothing { .. }) | Err(_)) | None => None,
+            };
+            if let Some(place) = results.get_mut(index) {
+                *place = result;
+            }
+        }
+        results
+    }
+
+    /// The claim of a row that was read before: only while it is still the same. Its state and the number of attempts
+    /// tell, because nobody gets from a claimable state back to the same one but by a claim.
+    fn claim_of_what_was_read(
+        &self,
+        task: &TaskRun,
+        bytes: usize,
+        mut expression: Expression,
+    ) -> Result<Change, Error> {
+        let seen = if task.attempts_begun == 0 {
+            "(attribute_not_exists(attempts_begun) OR attempts_begun = :none)"
+        } else {
+            expression
+                .values
+                .push((":begun".to_owned(), number(task.attempts_begun)));
+            "attempts_begun = :begun"
+        };
+        expression.condition = format!("({}) AND #state = :seen AND {seen}", expression.condition);
+        expression
+            .values
+            .push((":seen".to_owned(), state(task.state)));
+        self.update_task(task, bytes, expression)
+    }
+
+    fn update_task(
+        &self,
+        task: &TaskRun,
+        bytes: usize,
+        expression: Expression,
+    ) -> Result<Change, Error> {
+        let sk = task_sk(&task.name);
+        let mut update = Update::builder()
+            .table_name(&self.table)
+            .key("pk", text(task.run.as_str()))
+            .key("sk", text(sk.as_str()))
+            .update_expression(expression.update)
+            .condition_expression(expression.condition);
+        for (name, attribute) in expression.names {
+            update = update.expression_attribute_names(name, attribute);
+        }
+        for (name, value) in expression.values {
+            update = update.expression_attribute_values(name, value);
+        }
+        let mut change = Change::default();
+        let write = TransactWriteItem::Update(update);
+        change.add(self.row_name(&task.run, &sk), bytes, write);
+        Ok(change)
+    }
+
+    fn row_name(&self, run: &RunId, sk: &str) -> String {
+        format!("{}/{run}/{sk}", self.table)
     }
 
     /// Stores how the attempt of a claimed task ended.
@@ -238,81 +418,28 @@ impl Runs {
         end: &AttemptEnd,
     ) -> Result<(), Error> {
         const OPERATION: &str = "storing how an attempt ended";
-        let mut attempts = task.attempts.clone();
-        attempts.push(attempt);
-        let surplus = attempts.len().saturating_sub(MOST_ATTEMPTS);
-        attempts.drain(..surplus);
-        let attempts = attempts
-            .iter()
-            .map(|attempt| json(OPERATION, "attempt", attempt))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut values: Vec<(&str, AttributeValue)> =
-            vec![("attempts", AttributeValue::L(attempts))];
-        let (next_state, look_first, remove) = match end {
-            AttemptEnd::Succeeded {
-                output,
-                link,
-                warnings,
-            } => {
-                values.push(("output", json(OPERATION, "output", output)?));
-                if let Some(link) = link {
-                    values.push(("link", text(link)));
-                }
-                values.push(("warnings", json(OPERATION, "warnings", warnings)?));
-                (
-                    TaskState::Succeeded,
-                    false,
-                    " REMOVE lease_owner, lease_until, reason",
-                )
-            }
-            AttemptEnd::Retry {
-                at,
-                look_first,
-                reason,
-            } => {
-                values.push(("next_attempt_at", time(*at)));
-                values.push(("reason", text(reason)));
-                (
-                    TaskState::Retrying,
-                    *look_first,
-                    " REMOVE lease_owner, lease_until",
-                )
-            }
-            AttemptEnd::Failed { look_first, reason } => {
-                values.push(("reason", text(reason)));
-                (
-                    TaskState::Failed,
-                    *look_first,
-                    " REMOVE lease_owner, lease_until",
-                )
-            }
+        let ended = Ended {
+            task,
+            owner,
+            attempt: &attempt,
+            end,
         };
-        values.push(("state", state(next_state)));
-        values.push((
-            "look_first",
-            AttributeValue::Bool(look_first || task.look_first),
-        ));
+        let expression = ending(OPERATION, ended)?;
         let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", text(task.run.as_str()))
             .key("sk", text(task_sk(&task.name)))
-            .condition_expression("#state = :running AND lease_owner = :owner")
-            .expression_attribute_values(":running", state(TaskState::Running))
-            .expression_attribute_values(":owner", text(owner));
-        let mut sets = Vec::new();
-        for (name, value) in values {
-            sets.push(format!("#{name} = :new_{name}"));
-            update = update
-                .expression_attribute_names(format!("#{name}"), name)
-                .expression_attribute_values(format!(":new_{name}"), value);
+            .update_expression(expression.update)
+            .condition_expression(expression.condition);
+        for (name, attribute) in expression.names {
+            update = update.expression_attribute_names(name, attribute);
         }
-        match update
-            .update_expression(format!("SET {}{remove}", sets.join(", ")))
-            .send()
-            .await
-        {
+        for (name, value) in expression.values {
+            update = update.expression_attribute_values(name, value);
+        }
+        match update.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.is_condition_failed() => Err(Error::Conflict {
                 operation: OPERATION,
@@ -321,29 +448,55 @@ impl Runs {
         }
     }
 
+    /// Stores how several attempts ended, each as [`Runs::end_attempt`] does, if possible in one call.
+    pub async fn end_each(&self, ended: &[Ended<'_>]) -> Vec<Result<(), Error>> {
+        const OPERATION: &str = "storing how attempts ended";
+        let alone = async |one: &Ended<'_>| {
+            self.end_attempt(one.task, one.owner, one.attempt.clone(), one.end)
+                .await
+        };
+        if let [one] = ended {
+            return vec![alone(one).await];
+        }
+        let mut results = Vec::new();
+        let mut changes = Vec::new();
+        for one in ended {
+            let change = ending(OPERATION, *one).and_then(|expression| {
+                // What the row holds beside what is set now.
+                let kept = one.task.input.iter().chain([&one.task.draft]);
+                let kept: usize = kept.map(|value| value.to_string().len()).sum();
+                let set = expression.values.iter();
+                let set: usize = set.map(|(_, value)| size_of_value(value)).sum();
+                self.update_task(one.task, kept + set + 1_000, expression)
+            });
+            results.push(change.map(|change| changes.push(change)));
+        }
+        let mut written = write_together(&self.client, OPERATION, changes)
+            .await
+            .into_iter();
+        join_all(ended.iter().zip(results).map(|(one, result)| {
+            let written = result.map(|()| written.next().flatten());
+            async move {
+                match written? {
+                    Some(Ok(Written::All)) => Ok(()),
+                    Some(Ok(Written::Nothing { .. })) => Err(Error::Conflict {
+                        operation: OPERATION,
+                    }),
+                    Some(Err(error)) if error.is_silence() => Err(error),
+                    Some(Err(_)) | None => alone(one).await,
+                }
+            }
+        }))
+        .await
+    }
+
     /// Stores tasks that moved on from waiting, and the end of the run if it has come.
     ///
     /// # Errors
     /// `Conflict` when somebody else moved one of them in between: read the run again.
     pub async fn settle(&self, run: &Run, changed: &[&TaskRun]) -> Result<(), Error> {
         const OPERATION: &str = "moving a run on";
-        let mut writes = Vec::new();
-        for task in changed {
-            writes.push(self.move_task(OPERATION, task, TaskState::Waiting)?);
-        }
-        if let (RunState::Succeeded | RunState::Failed, Some(finished_at)) =
-            (run.state, run.finished_at)
-        {
-            writes.push(
-                self.update_run(
-                    Update::builder()
-                        .update_expression("SET #state = :state, finished_at = :finished_at")
-                        .expression_attribute_values(":finished_at", time(finished_at)),
-                    run,
-                    RunState::Running,
-                )?,
-            );
-        }
+        let writes = self.settled(run, changed)?.into_writes();
         if writes.is_empty() || transact(&self.client, OPERATION, writes).await? == Written::All {
             Ok(())
         } else {
@@ -351,6 +504,37 @@ impl Runs {
                 operation: OPERATION,
             })
         }
+    }
+
+    /// What [`Runs::settle`] writes. Refused when somebody else moved one of them in between.
+    ///
+    /// # Errors
+    /// Give up: a row would be too large.
+    pub fn settled(&self, run: &Run, changed: &[&TaskRun]) -> Result<Change, Error> {
+        const OPERATION: &str = "moving a run on";
+        let mut change = Change::default();
+        for task in changed {
+            let values = [&task.draft].into_iter();
+            let values = values.chain(&task.input).chain(&task.trace);
+            let bytes: usize = values.map(|value| value.to_string().len()).sum();
+            let named = self.row_name(&task.run, &task_sk(&task.name));
+            let write = self.move_task(OPERATION, task, TaskState::Waiting)?;
+            change.add(named, bytes + 1_000, write);
+        }
+        if let (RunState::Succeeded | RunState::Failed, Some(finished_at)) =
+            (run.state, run.finished_at)
+        {
+            let write = self.update_run(
+                Update::builder()
+                    .update_expression("SET #state = :state, finished_at = :finished_at")
+                    .expression_attribute_values(":finished_at", time(finished_at)),
+                run,
+                RunState::Running,
+            )?;
+            let bytes = run.trace.to_string().len() + 2_000;
+            change.add(self.row_name(&run.id, RUN), bytes, write);
+        }
+        Ok(change)
     }
 
     /// What stores a failed run that is tried again: its state, and its tasks, each with the state that it had.
@@ -383,7 +567,7 @@ impl Runs {
         tasks: &[TaskRun],
         retention_days: u32,
     ) -> Result<Vec<TransactWriteItem>, Error> {
-        let mut rows = vec![run_row(operation, run, retention_days)?];
+        let mut rows = vec![run_row(operation, run, tasks, retention_days)?];
         for task in tasks {
             rows.push(task_row(operation, run, task, retention_days)?);
         }
@@ -488,7 +672,7 @@ impl Runs {
 
 /// What came of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Written {
+pub enum Written {
     /// All of it is written.
     All,
     /// Nothing is written, because a condition does not hold.
@@ -540,6 +724,7 @@ pub(crate) fn put_new(table: &str, key: &str, row: Item) -> Result<TransactWrite
 pub(crate) fn run_row(
     operation: &'static str,
     run: &Run,
+    tasks: &[TaskRun],
     retention_days: u32,
 ) -> Result<Item, Error> {
     let started_at = sortable_time(run.started_at);
@@ -553,6 +738,11 @@ pub(crate) fn run_row(
         ("state".to_owned(), text(run.state.as_str())),
         ("reopened".to_owned(), number(run.reopened)),
         ("document".to_owned(), json(operation, "run", run)?),
+        // Whoever has this row knows the keys of the others.
+        (
+            TASKS.to_owned(),
+            AttributeValue::L(tasks.iter().map(|task| text(task.name.as_str())).collect()),
+        ),
         (
             "expires_at".to_owned(),
             expiry(run.started_at, retention_days),
@@ -610,6 +800,208 @@ pub(crate) fn task_row(
 }
 
 const RUN: &str = "run";
+const TASKS: &str = "tasks";
+
+fn key(run: &RunId, sk: &str) -> Key {
+    vec![run.to_string(), sk.to_owned()]
+}
+
+/// The keys of a run's row and of these tasks'.
+fn keys(run: &RunId, tasks: &[TaskName]) -> Vec<Key> {
+    let tasks = tasks.iter().map(|task| key(run, &task_sk(task)));
+    std::iter::once(key(run, RUN)).chain(tasks).collect()
+}
+
+/// A run with its tasks, if there is one.
+type Read = Result<Option<(Run, Vec<TaskRun>)>, Error>;
+
+/// What rows that were found say of a run.
+enum Look {
+    /// All of it, or why it cannot be read; `None` when there is no such run.
+    Whole(Box<Read>),
+    /// It has these tasks, and not all of them were looked for.
+    Incomplete(Vec<TaskName>),
+    /// Not all of its rows could be looked for, or it does not name its tasks.
+    Unclear,
+}
+
+fn first_look(operation: &'static str, found: &Found, run: &RunId) -> Look {
+    let head = match found.row(&key(run, RUN)) {
+        Ok(Some(item)) => item,
+        Ok(None) => return Look::Whole(Box::new(Ok(None))),
+        Err(Unknown) => return Look::Unclear,
+    };
+    let Some(names) = task_names(head) else {
+        return Look::Unclear;
+    };
+    let mut items = Vec::new();
+    for name in &names {
+        match found.row(&key(run, &task_sk(name))) {
+            Ok(Some(item)) => items.push(item),
+            Ok(None) => return Look::Incomplete(names),
+            Err(Unknown) => return Look::Unclear,
+        }
+    }
+    let read = read_run(operation, head).and_then(|run| {
+        let tasks = items.into_iter().map(|item| read_task(operation, item));
+        let mut tasks: Vec<TaskRun> = tasks.collect::<Result<_, _>>()?;
+        tasks.sort_by_key(|task| task.position);
+        Ok(Some((run, tasks)))
+    });
+    Look::Whole(Box::new(read))
+}
+
+/// `None` for a row that was stored before it named its tasks.
+fn task_names(item: &Item) -> Option<Vec<TaskName>> {
+    let names = item.get(TASKS)?.as_l().ok()?;
+    let names = names
+        .iter()
+        .map(|name| TaskName::parse(name.as_s().ok()?).ok());
+    names.collect()
+}
+
+/// An update and its condition.
+struct Expression {
+    update: String,
+    condition: String,
+    names: Vec<(String, &'static str)>,
+    values: Vec<(String, AttributeValue)>,
+}
+
+fn claiming(owner: &str, now: Timestamp, lease_until: Timestamp) -> Expression {
+    let values = [
+        (":running", state(TaskState::Running)),
+        (":requested", state(TaskState::Requested)),
+        (":retrying", state(TaskState::Retrying)),
+        (":owner", text(owner)),
+        (":lease_until", time(lease_until)),
+        (":now", time(now)),
+        (":none", number(0)),
+        (":one", number(1)),
+    ];
+    Expression {
+        update: "SET #state = :running, lease_owner = :owner, lease_until = :lease_until, \
+             attempts_begun = if_not_exists(attempts_begun, :none) + :one, \
+             first_attempt_at = if_not_exists(first_attempt_at, :now), \
+             first_ever_at = if_not_exists(first_ever_at, :now) REMOVE next_attempt_at"
+            .to_owned(),
+        condition: "#state = :requested OR (#state = :retrying AND next_attempt_at <= :now) \
+             OR (#state = :running AND lease_until < :now)"
+            .to_owned(),
+        names: vec![("#state".to_owned(), "state")],
+        values: values
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    }
+}
+
+/// The same as the condition of [`claiming`], of a row that was read.
+fn is_free(task: &TaskRun, now: Timestamp) -> bool {
+    let now = now.as_millisecond();
+    match task.state {
+        TaskState::Requested => true,
+        TaskState::Retrying => task
+            .next_attempt_at
+            .is_some_and(|at| at.as_millisecond() <= now),
+        TaskState::Running => task
+            .lease_until
+            .is_some_and(|until| until.as_millisecond() < now),
+        TaskState::Waiting | TaskState::Succeeded | TaskState::Failed | TaskState::Skipped => false,
+    }
+}
+
+/// The task as its claim leaves it.
+fn claimed(mut task: TaskRun, now: Timestamp, lease_until: Timestamp) -> TaskRun {
+    // Whoever had it did not say how the attempt ended.
+    task.look_first = task.look_first || task.state == TaskState::Running;
+    task.state = TaskState::Running;
+    task.attempts_begun += 1;
+    task.first_attempt_at = task.first_attempt_at.or(Some(now));
+    task.first_ever_at = task.first_ever_at.or(Some(now));
+    task.next_attempt_at = None;
+    task.lease_until = Some(lease_until);
+    task
+}
+
+fn ending(operation: &'static str, ended: Ended<'_>) -> Result<Expression, Error> {
+    let Ended {
+        task,
+        owner,
+        attempt,
+        end,
+    } = ended;
+    let mut attempts: Vec<&Attempt> = task.attempts.iter().chain([attempt]).collect();
+    let surplus = attempts.len().saturating_sub(MOST_ATTEMPTS);
+    attempts.drain(..surplus);
+    let attempts = attempts
+        .iter()
+        .map(|attempt| json(operation, "attempt", attempt))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut set: Vec<(&'static str, AttributeValue)> =
+        vec![("attempts", AttributeValue::L(attempts))];
+    let (next_state, look_first, remove) = match end {
+        AttemptEnd::Succeeded {
+            output,
+            link,
+            warnings,
+        } => {
+            set.push(("output", json(operation, "output", output)?));
+            if let Some(link) = link {
+                set.push(("link", text(link)));
+            }
+            set.push(("warnings", json(operation, "warnings", warnings)?));
+            (
+                TaskState::Succeeded,
+                false,
+                " REMOVE lease_owner, lease_until, reason",
+            )
+        }
+        AttemptEnd::Retry {
+            at,
+            look_first,
+            reason,
+        } => {
+            set.push(("next_attempt_at", time(*at)));
+            set.push(("reason", text(reason)));
+            (
+                TaskState::Retrying,
+                *look_first,
+                " REMOVE lease_owner, lease_until",
+            )
+        }
+        AttemptEnd::Failed { look_first, reason } => {
+            set.push(("reason", text(reason)));
+            (
+                TaskState::Failed,
+                *look_first,
+                " REMOVE lease_owner, lease_until",
+            )
+        }
+    };
+    set.push(("state", state(next_state)));
+    set.push((
+        "look_first",
+        AttributeValue::Bool(look_first || task.look_first),
+    ));
+    let mut expression = Expression {
+        update: String::new(),
+        condition: "#state = :running AND lease_owner = :owner".to_owned(),
+        names: Vec::new(),
+        values: vec![
+            (":running".to_owned(), state(TaskState::Running)),
+            (":owner".to_owned(), text(owner)),
+        ],
+    };
+    let mut sets = Vec::new();
+    for (name, value) in set {
+        sets.push(format!("#{name} = :new_{name}"));
+        expression.names.push((format!("#{name}"), name));
+        expression.values.push((format!(":new_{name}"), value));
+    }
+    expression.update = format!("SET {}{remove}", sets.join(", "));
+    Ok(expression)
+}
 
 fn task_sk(task: &TaskName) -> String {
     format!("task#{task}")

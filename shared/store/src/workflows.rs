@@ -4,6 +4,7 @@ use aws::dynamodb::Client;
 use aws::dynamodb::{Delete, Put, TransactWriteItem};
 use domain::trigger::Listener;
 use domain::{Workflow, WorkflowId};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use crate::Error;
@@ -98,6 +99,42 @@ pub struct Workflows {
 }
 
 const WORKFLOW: &str = "workflow";
+const LISTENING: &str = "finding the workflows that listen";
+
+/// So many listeners to a type are read in one go, whatever their subjects: one query for the types that few listen to,
+/// and little in vain for the others.
+const AT_ONCE: i32 = 10;
+
+/// The first rows of a partition.
+#[derive(Debug)]
+struct Beginning {
+    rows: Vec<Item>,
+    /// The key of the last row that was read, if there are perhaps more.
+    last: Option<Item>,
+}
+
+impl Beginning {
+    /// Where to go on for the rows whose keys begin so: `None` when all of them are here.
+    #[expect(
+        clippy::option_option,
+        reason = "from the first row on is not the same as nowhere"
+    )]
+    fn rest_of(&self, prefix: &str) -> Option<Option<Item>> {
+        let last = self.last.as_ref()?;
+        let key = sk(last);
+        if key.starts_with(prefix) {
+            Some(Some(last.clone()))
+        } else {
+            // DynamoDB sorts by the bytes of UTF-8, as texts compare here.
+            (key < prefix).then_some(None)
+        }
+    }
+}
+
+fn sk(row: &Item) -> &str {
+    let key = row.get("sk").and_then(|key| key.as_s().ok());
+    key.map(String::as_str).unwrap_or_default()
+}
 
 impl Workflows {
     /// The table of this name.
@@ -105,20 +142,76 @@ impl Workflows {
         Self { client, table }
     }
 
-    /// The workflows that listen to events of this type and subject, by id. Costs two queries, whatever
-    /// the number of workflows.
+    /// The workflows that listen to events of this type and subject, by id. Costs one query where few listen to the
+    /// type, and at most three, whatever the number of workflows.
     ///
     /// # Errors
     /// Retry. A row that cannot be read is no error: it must not keep the others from running.
     pub async fn listening(&self, kind: &str, subject: Option<&str>) -> Result<Listening, Error> {
-        const OPERATION: &str = "finding the workflows that listen";
-        let partition = listener_partition(kind);
-        let to_all = self.query(OPERATION, partition.clone(), Some("*#".to_owned()));
+        let beginning = self.beginning(kind).await?;
+        self.listening_beyond(&beginning, kind, subject).await
+    }
+
+    /// The workflows that listen to events of this type, for each of these subjects, as [`Workflows::listening`] gives
+    /// them. What one query finds is found for all.
+    pub async fn listening_each(
+        &self,
+        kind: &str,
+        subjects: &[Option<&str>],
+    ) -> Vec<Result<Listening, Error>> {
+        let beginning = self.beginning(kind).await;
+        join_all(subjects.iter().map(async |subject| {
+            let beginning = beginning
+                .as_ref()
+                .map_err(|error| error.shared(LISTENING))?;
+            self.listening_beyond(beginning, kind, *subject).await
+        }))
+        .await
+    }
+
+    /// The first listeners to a type: those to every subject come first, then subject by subject.
+    async fn beginning(&self, kind: &str) -> Result<Beginning, Error> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", text(listener_partition(kind)))
+            .consistent_read(true)
+            .limit(AT_ONCE)
+            .send()
+            .await
+            .map_err(Error::unavailable(LISTENING))?;
+        Ok(Beginning {
+            last: answer.last_evaluated_key.filter(|key| !key.is_empty()),
+            rows: answer.items.unwrap_or_default(),
+        })
+    }
+
+    async fn listening_beyond(
+        &self,
+        beginning: &Beginning,
+        kind: &str,
+        subject: Option<&str>,
+    ) -> Result<Listening, Error> {
+        const OPERATION: &str = LISTENING;
+        let rest_of = async |prefix: String| -> Result<Vec<Item>, Error> {
+            let found = beginning
+                .rows
+                .iter()
+                .filter(|row| sk(row).starts_with(&prefix));
+            let mut found: Vec<Item> = found.cloned().collect();
+            if let Some(start) = beginning.rest_of(&prefix) {
+                let rest = self.query_from(OPERATION, listener_partition(kind), prefix, start);
+                found.extend(rest.await?);
+            }
+            Ok(found)
+        };
+        let to_all = rest_of("*#".to_owned());
         let found = match subject {
             None => to_all.await?,
             Some(subject) => {
-                let to_subject = self.query(OPERATION, partition, Some(format!("={subject}#")));
-                let (mut all, some) = tokio::try_join!(to_all, to_subject)?;
+                let (mut all, some) = tokio::try_join!(to_all, rest_of(format!("={subject}#")))?;
                 all.extend(some);
                 all
             }
@@ -372,6 +465,36 @@ impl Workflows {
         .unwrap_or(0))
     }
 
+    /// All rows of a partition whose keys begin so, from the beginning or from behind a key on.
+    async fn query_from(
+        &self,
+        operation: &'static str,
+        partition: String,
+        prefix: String,
+        mut start: Option<Item>,
+    ) -> Result<Vec<Item>, Error> {
+        let mut found = Vec::new();
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", text(partition.as_str()))
+                .expression_attribute_values(":prefix", text(prefix.as_str()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(Error::unavailable(operation))?;
+            found.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     async fn query(
         &self,
         operation: &'static str,
@@ -450,4 +573,40 @@ fn unreadable(operation: &'static str, item: &Item, error: &Error) -> Result<Unr
         revision: reader.number("revision")?.unwrap_or(0),
         problem: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(key: &str) -> Item {
+        Item::from([("sk".to_owned(), text(key))])
+    }
+
+    #[test]
+    fn only_what_lies_behind_the_beginning_is_asked_for() {
+        let rest = |last: &str, prefix: &str| {
+            let beginning = Beginning {
+                rows: Vec::new(),
+                last: Some(row(last)),
+            };
+            beginning
+                .rest_of(prefix)
+                .map(|start| start.map(|start| sk(&start).to_owned()))
+        };
+        let from = |key: &str| Some(Some(key.to_owned()));
+        // All that listen to every subject are here once one that listens to a single one is.
+        assert_eq!(rest("*#b", "*#"), from("*#b"));
+        assert_eq!(rest("=a#b", "*#"), None);
+        assert_eq!(rest("*#b", "=shop#"), Some(None));
+        assert_eq!(rest("=other#b", "=shop#"), Some(None));
+        assert_eq!(rest("=shop#b", "=shop#"), from("=shop#b"));
+        assert_eq!(rest("=shopping#b", "=shop#"), None);
+        assert_eq!(rest("=ä#b", "=shop#"), None);
+        let whole = Beginning {
+            rows: Vec::new(),
+            last: None,
+        };
+        assert_eq!(whole.rest_of("=shop#"), None);
+    }
 }

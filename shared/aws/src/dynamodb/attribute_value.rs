@@ -45,6 +45,17 @@ impl AttributeValue {
         }
     }
 
+    /// The list, or the value itself when it is none.
+    ///
+    /// # Errors
+    /// The value.
+    pub fn as_l(&self) -> Result<&Vec<Self>, &Self> {
+        match self {
+            Self::L(values) => Ok(values),
+            other => Err(other),
+        }
+    }
+
     /// The number's digits, or the value itself when it is none.
     ///
     /// # Errors

@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::{
-    Applied, AttemptEnd, Begun, Claim, Decision, Error, EventRecord, Intake, Order, Outcome,
-    Period, Replayed, Reruns, StoredEvent,
+    Applied, AttemptEnd, Begun, Claim, Decision, Ended, Error, EventRecord, Intake, Order, Outcome,
+    Period, Replayed, Reruns, StoredEvent, ToClaim,
 };
 
 use crate::scene::Stack;
@@ -643,4 +643,81 @@ async fn workflow_is_found_by_what_it_listens_to_and_by_nothing_else() {
         Applied::Created { revision: 4 },
         "a revision's number is used once"
     );
+}
+
+#[tokio::test]
+async fn tasks_of_a_batch_are_claimed_and_ended_together_but_each_on_its_own_conditions() {
+    let some = [
+        begin("batch-a").await,
+        begin("batch-b").await,
+        begin("batch-c").await,
+    ];
+    let runs = some[0].stack.runs();
+    let (first, second) = (name("first"), name("second"));
+    let taken = runs
+        .claim(
+            &some[1].run.id,
+            &first,
+            "other",
+            Timestamp::now(),
+            after(60),
+        )
+        .await
+        .unwrap();
+    assert!(matches!(taken, Claim::Claimed(_)));
+    let to_claim = |begun: usize, task| ToClaim {
+        run: &some[begun].run.id,
+        task,
+        owner: "me",
+    };
+    let wanted = [
+        to_claim(0, &first),
+        to_claim(1, &first),
+        to_claim(2, &first),
+        to_claim(0, &second),
+        to_claim(2, &first),
+    ];
+    let claims = runs.claim_each(&wanted, Timestamp::now(), after(60)).await;
+    let [
+        Some(Ok(Claim::Claimed(one))),
+        Some(Ok(Claim::NotBefore(_))),
+        Some(Ok(Claim::Claimed(other))),
+        Some(Ok(Claim::NotRequested)),
+        None,
+    ] = claims.as_slice()
+    else {
+        panic!("{claims:#?}")
+    };
+    let done = AttemptEnd::Succeeded {
+        output: json!({"id": 7}).as_object().unwrap().clone(),
+        link: None,
+        warnings: Vec::new(),
+    };
+    let attempt = attempt(1);
+    let ended = |task, owner| Ended {
+        task,
+        owner,
+        attempt: &attempt,
+        end: &done,
+    };
+    let results = runs
+        .end_each(&[ended(one, "me"), ended(other, "somebody else")])
+        .await;
+    assert!(
+        matches!(results.as_slice(), [Ok(()), Err(Error::Conflict { .. })]),
+        "{results:?}"
+    );
+    let wanted: Vec<_> = some
+        .iter()
+        .map(|begun| (begun.run.id.clone(), vec![first.clone()]))
+        .collect();
+    let read = runs.get_each(&wanted).await;
+    for (read, begun) in read.into_iter().zip(&some) {
+        let alone = runs.get(&begun.run.id).await.unwrap();
+        assert_eq!(read.unwrap(), alone);
+    }
+    let (_, tasks) = runs.get(&some[0].run.id).await.unwrap().unwrap();
+    assert_eq!(tasks[0].state, TaskState::Succeeded);
+    let (_, tasks) = runs.get(&some[2].run.id).await.unwrap().unwrap();
+    assert_eq!(tasks[0].state, TaskState::Running);
 }
