@@ -3,14 +3,17 @@ use std::time::Duration;
 use accounts::{Accounts, Vendors};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::message::{BusMessage, TaskMessage};
+use domain::run::Attempt;
 use domain::{RunId, TaskName, TaskRun, TaskState};
+use futures_util::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use queue::{Queue, Verdict};
 use retry::RetryPolicy;
 use startup::{ConfigError, required};
-use store::{AttemptEnd, Claim, Runs};
-use tracing::Instrument;
+use store::{AttemptEnd, Claim, Ended, Runs, ToClaim};
+use tracing::{Instrument, Span};
 
 use crate::announce;
 use crate::attempt::{self, Connector};
@@ -127,75 +130,148 @@ impl<C: Connector> Runner<C> {
         }
     }
 
-    /// Handles a batch: every message for itself, all at the same time.
+    /// Handles a batch, all messages at the same time. What becomes of one does not depend on the others: no attempt
+    /// waits for another one.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
         let context = &event.context;
         let response = self
             .queue
-            .handle(&event.payload, |message| self.one(message, context))
+            // Boxed: the compiler gives up on futures that lie in each other too deeply.
+            .handle_together(&event.payload, |messages| {
+                Box::pin(self.together(messages, context))
+            })
             .await;
         self.accounts.finish_renewals().await;
         response
     }
 
-    async fn one(&self, message: &SqsMessage, context: &Context) -> Verdict {
-        let (run, task) = match BusMessage::parse(message.body.as_deref().unwrap_or_default()) {
-            Ok(BusMessage::TaskRequested(TaskMessage::V1 { run_id, task, .. })) => (run_id, task),
-            Ok(BusMessage::Event(_) | BusMessage::TaskEnded(_)) => {
-                tracing::error!("message in the wrong queue");
-                return Verdict::Unreadable;
+    async fn together(&self, messages: &[SqsMessage], context: &Context) -> Vec<Verdict> {
+        let mut verdicts = vec![None; messages.len()];
+        let mut orders = Vec::new();
+        for (index, (message, verdict)) in messages.iter().zip(&mut verdicts).enumerate() {
+            match Order::read(index, message, context) {
+                Some(order) => orders.push(order),
+                None => *verdict = Some(Verdict::Unreadable),
             }
-            Err(error) => {
-                tracing::error!(error = %error, "unreadable message");
-                return Verdict::Unreadable;
+        }
+        let mut say = |order: Order, result: Result<Verdict, Trouble>| {
+            if let Some(place) = verdicts.get_mut(order.index) {
+                *place = Some(order.verdict(result));
             }
         };
-        // Unique to this delivery: a message that two invocations hold at once has two owners.
-        let owner = format!(
-            "{}/{}",
-            context.request_id,
-            message.message_id.as_deref().unwrap_or_default()
-        );
-        let span = tracing::info_span!("task", run.id = %run, task.name = %task);
-        let attempted = self
-            .claim_and_attempt(&run, &task, &owner, context)
-            .instrument(span);
-        attempted.await.unwrap_or_else(|trouble| {
-            if trouble.is_permanent() {
-                tracing::error!(run.id = %run, task.name = %task, error = startup::chain(&trouble), "task cannot be handled");
-                return Verdict::Unreadable;
+        let started_at = (self.now)();
+        let claims = self.claim_each(&orders, context, started_at).await;
+        let mut attempts: FuturesUnordered<_> = orders
+            .into_iter()
+            .zip(claims)
+            .map(|(order, claim)| {
+                let span = order.span.clone();
+                self.claim_and_attempt(order, claim, context)
+                    .instrument(span)
+            })
+            .collect();
+        // One writes, one tells; what ends meanwhile is written or told together by the next. The first to end waits for
+        // nobody.
+        let (mut attempted, mut ended, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut storing, mut telling) = (FuturesUnordered::new(), FuturesUnordered::new());
+        loop {
+            // What else has ended by now goes along.
+            while let Some(Some(one)) = attempts.next().now_or_never() {
+                attempted.push(one);
             }
-            tracing::warn!(run.id = %run, task.name = %task, error = startup::chain(&trouble), "task put off");
-            Verdict::OwnTrouble
-        })
+            for (order, step) in attempted.drain(..) {
+                match step {
+                    Err(trouble) => say(order, Err(trouble)),
+                    Ok(Step::Over(verdict)) => say(order, Ok(verdict)),
+                    Ok(Step::Store(attempted)) => ended.push((order, attempted)),
+                    Ok(Step::Tell(task, verdict)) => stored.push((order, task, verdict)),
+                }
+            }
+            if storing.is_empty() && !ended.is_empty() {
+                storing.push(self.store(std::mem::take(&mut ended)));
+            }
+            if telling.is_empty() && !stored.is_empty() {
+                telling.push(self.tell(std::mem::take(&mut stored)));
+            }
+            tokio::select! {
+                Some(one) = attempts.next() => attempted.push(one),
+                Some(results) = storing.next() => for (order, result) in results {
+                    match result {
+                        Err(trouble) => say(order, Err(trouble)),
+                        Ok((task, verdict)) if task.state.has_ended() => stored.push((order, task, verdict)),
+                        Ok((_, verdict)) => say(order, Ok(verdict)),
+                    }
+                },
+                Some(results) = telling.next() => for (order, result) in results {
+                    say(order, result);
+                },
+                else => break,
+            }
+        }
+        let verdicts = verdicts.into_iter();
+        verdicts
+            .map(|verdict| verdict.unwrap_or(Verdict::OwnTrouble))
+            .collect()
+    }
+
+    /// `None` for a task that is to be claimed for itself.
+    async fn claim_each(
+        &self,
+        orders: &[Order],
+        context: &Context,
+        now: Timestamp,
+    ) -> Vec<Option<Result<Claim, store::Error>>> {
+        if orders.len() < 2 {
+            return orders.iter().map(|_| None).collect();
+        }
+        let wanted: Vec<ToClaim<'_>> = orders
+            .iter()
+            .map(|order| ToClaim {
+                run: &order.run,
+                task: &order.task,
+                owner: &order.owner,
+            })
+            .collect();
+        let lease_until = lease_until(context, now);
+        self.runs.claim_each(&wanted, now, lease_until).await
     }
 
     async fn claim_and_attempt(
         &self,
-        run: &RunId,
-        task: &TaskName,
-        owner: &str,
+        order: Order,
+        claim: Option<Result<Claim, store::Error>>,
         context: &Context,
-    ) -> Result<Verdict, Trouble> {
+    ) -> (Order, Result<Step, Trouble>) {
+        let step = self.step(&order, claim, context).await;
+        (order, step)
+    }
+
+    async fn step(
+        &self,
+        order: &Order,
+        claim: Option<Result<Claim, store::Error>>,
+        context: &Context,
+    ) -> Result<Step, Trouble> {
         let started_at = (self.now)();
-        let lease_until = lease_until(context, started_at);
-        let mut task = match self
-            .runs
-            .claim(run, task, owner, started_at, lease_until)
-            .await?
-        {
+        let claim = if let Some(claim) = claim {
+            claim?
+        } else {
+            let until = lease_until(context, started_at);
+            let (run, task) = (&order.run, &order.task);
+            self.runs
+                .claim(run, task, &order.owner, started_at, until)
+                .await?
+        };
+        let mut task = match claim {
             Claim::Claimed(task) => *task,
             Claim::NotBefore(at) => {
                 let wait = Duration::try_from(at.duration_since(started_at)).unwrap_or_default();
-                return Ok(Verdict::After(wait.max(Duration::from_secs(1))));
+                return Ok(Step::Over(Verdict::After(wait.max(Duration::from_secs(1)))));
             }
-            Claim::Ended(task) => {
-                self.announce(&task).await?;
-                return Ok(Verdict::Finished);
-            }
+            Claim::Ended(task) => return Ok(Step::Tell(task, Verdict::Finished)),
             Claim::NotRequested => {
                 tracing::warn!("task not requested: its run is gone, or waits for others");
-                return Ok(Verdict::Finished);
+                return Ok(Step::Over(Verdict::Finished));
             }
         };
         // Not before the claim: a slow table would push the end of the attempt beyond the function's.
@@ -205,15 +281,134 @@ impl<C: Connector> Runner<C> {
         let (mut attempt, end) =
             attempt::conclude(&RetryPolicy::TASK, &task, started_at, ended_at, result);
         attempt::make_room(&mut task.attempts, &mut attempt);
-        let status = attempt.calls.last().and_then(|call| call.status);
-        let calls = attempt.calls.len();
-        let outcome = attempt.outcome;
-        self.runs.end_attempt(&task, owner, attempt, &end).await?;
+        Ok(Step::Store(Box::new(Attempted { task, attempt, end })))
+    }
+
+    /// Stores how these attempts ended; gives the tasks as they are now.
+    async fn store(&self, attempted: Vec<(Order, Box<Attempted>)>) -> Vec<(Order, Stored)> {
+        let ended: Vec<Ended<'_>> = attempted
+            .iter()
+            .map(|(order, attempted)| Ended {
+                task: &attempted.task,
+                owner: &order.owner,
+                attempt: &attempted.attempt,
+                end: &attempted.end,
+            })
+            .collect();
+        let results = self.runs.end_each(&ended).await;
+        let each = attempted.into_iter().zip(results);
+        each.map(|((order, attempted), result)| {
+            let stored = result.map_err(Trouble::from).map(|()| {
+                let _entered = order.span.enter();
+                attempted.stored()
+            });
+            (order, stored)
+        })
+        .collect()
+    }
+
+    /// Tells that these tasks have ended.
+    async fn tell(
+        &self,
+        stored: Vec<(Order, Box<TaskRun>, Verdict)>,
+    ) -> Vec<(Order, Result<Verdict, Trouble>)> {
+        let tasks: Vec<&TaskRun> = stored.iter().map(|(_, task, _)| &**task).collect();
+        let told = announce::ended(&self.bus, &self.config.event_bus, &tasks).await;
+        let each = stored.into_iter().zip(told);
+        each.map(|((order, _, verdict), told)| {
+            (order, told.map(|()| verdict).map_err(Trouble::Bus))
+        })
+        .collect()
+    }
+}
+
+/// A task that a message asks for.
+#[derive(Debug)]
+struct Order {
+    /// The message's place in the batch.
+    index: usize,
+    run: RunId,
+    task: TaskName,
+    /// Unique to this delivery: a message that two invocations hold at once has two owners.
+    owner: String,
+    span: Span,
+}
+
+impl Order {
+    fn read(index: usize, message: &SqsMessage, context: &Context) -> Option<Self> {
+        let _entered = queue::span(message).entered();
+        let (run, task) = match BusMessage::parse(message.body.as_deref().unwrap_or_default()) {
+            Ok(BusMessage::TaskRequested(TaskMessage::V1 { run_id, task, .. })) => (run_id, task),
+            Ok(BusMessage::Event(_) | BusMessage::TaskEnded(_)) => {
+                tracing::error!("message in the wrong queue");
+                return None;
+            }
+            Err(error) => {
+                tracing::error!(error = %error, "unreadable message");
+                return None;
+            }
+        };
+        let owner = format!(
+            "{}/{}",
+            context.request_id,
+            message.message_id.as_deref().unwrap_or_default()
+        );
+        let span = tracing::info_span!("task", run.id = %run, task.name = %task);
+        Some(Self {
+            index,
+            run,
+            task,
+            owner,
+            span,
+        })
+    }
+
+    fn verdict(&self, result: Result<Verdict, Trouble>) -> Verdict {
+        let _entered = self.span.enter();
+        result.unwrap_or_else(|trouble| {
+            if trouble.is_permanent() {
+                tracing::error!(error = startup::chain(&trouble), "task cannot be handled");
+                return Verdict::Unreadable;
+            }
+            tracing::warn!(error = startup::chain(&trouble), "task put off");
+            Verdict::OwnTrouble
+        })
+    }
+}
+
+/// What is to be done next for a message.
+enum Step {
+    /// Nothing.
+    Over(Verdict),
+    /// The end of an attempt is to be stored.
+    Store(Box<Attempted>),
+    /// The end of the task is to be told.
+    Tell(Box<TaskRun>, Verdict),
+}
+
+/// A task as it is stored now, with what becomes of its message once that is told.
+type Stored = Result<(Box<TaskRun>, Verdict), Trouble>;
+
+/// An attempt that has ended.
+struct Attempted {
+    task: TaskRun,
+    attempt: Attempt,
+    end: AttemptEnd,
+}
+
+impl Attempted {
+    fn stored(self: Box<Self>) -> (Box<TaskRun>, Verdict) {
+        let Self {
+            mut task,
+            attempt,
+            end,
+        } = *self;
         let (state, verdict) = match end {
             AttemptEnd::Succeeded { .. } => (TaskState::Succeeded, Verdict::Finished),
             AttemptEnd::Failed { .. } => (TaskState::Failed, Verdict::Finished),
             AttemptEnd::Retry { at, .. } => {
-                let wait = Duration::try_from(at.duration_since(ended_at)).unwrap_or_default();
+                let wait =
+                    Duration::try_from(at.duration_since(attempt.ended_at)).unwrap_or_default();
                 (TaskState::Retrying, Verdict::After(wait))
             }
         };
@@ -222,20 +417,14 @@ impl<C: Connector> Runner<C> {
             task.kind = %task.kind,
             task.state = state.as_str(),
             task.attempt = task.attempts_begun,
-            vendor.status = status,
-            vendor.calls = calls,
-            duration_ms = ended_at.as_millisecond() - started_at.as_millisecond(),
-            outcome = outcome.as_str(),
+            vendor.status = attempt.calls.last().and_then(|call| call.status),
+            vendor.calls = attempt.calls.len(),
+            duration_ms =
+                attempt.ended_at.as_millisecond() - attempt.started_at.as_millisecond(),
+            outcome = attempt.outcome.as_str(),
             "attempt ended"
         );
-        self.announce(&task).await?;
-        Ok(verdict)
-    }
-
-    async fn announce(&self, task: &TaskRun) -> Result<(), Trouble> {
-        announce::ended(&self.bus, &self.config.event_bus, task)
-            .await
-            .map_err(Trouble::Bus)
+        (Box::new(task), verdict)
     }
 }
 
