@@ -26,10 +26,13 @@ pub(crate) fn decide(event: CloudEvent, listening: &Listening, now: Timestamp) -
     decided
 }
 
-/// The ends of those runs of an event in which there was nothing to do.
-pub(crate) fn ends(decided: &Decided) -> Vec<CloudEvent> {
-    let runs = decided.runs.iter();
-    runs.filter_map(|(run, tasks)| run::end_event(run, tasks))
+/// The ends of those runs of an event in which there was nothing to do. Whoever stores the event is answerable for them;
+/// for the others those are who hear of the ends of their tasks.
+pub(crate) fn ends(runs: &[(Run, Vec<TaskRun>)]) -> Vec<CloudEvent> {
+    let was_never_tried = |tasks: &[TaskRun]| tasks.iter().all(|task| task.attempts_begun == 0);
+    runs.iter()
+        .filter(|(_, tasks)| was_never_tried(tasks))
+        .filter_map(|(run, tasks)| run::end_event(run, tasks))
         .collect()
 }
 

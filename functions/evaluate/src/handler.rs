@@ -259,7 +259,7 @@ impl Evaluator {
             match heard.get(&asked(&event)) {
                 Some(Ok(listening)) => {
                     let decided = decide(event, listening, (self.now)());
-                    let ends = decide::ends(&decided).into_iter();
+                    let ends = decide::ends(&decided.runs).into_iter();
                     following.extend(ends.map(|end| (index, end)));
                     draft.decided.push(decided);
                 }
@@ -454,10 +454,7 @@ impl Evaluator {
                 continue;
             };
             announcements.extend(beginnings(&runs));
-            open.extend(
-                runs.iter()
-                    .filter_map(|(run, tasks)| domain::run::end_event(run, tasks)),
-            );
+            open.extend(decide::ends(&runs));
         }
         Ok(())
     }

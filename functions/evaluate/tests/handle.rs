@@ -952,3 +952,28 @@ async fn listeners_behind_the_first_ten_are_found_too() {
     assert_eq!(fixture.deliver(&batch).await, NONE);
     assert_eq!((begun("e4").await, begun("e5").await), (13, 12));
 }
+
+#[tokio::test]
+async fn event_repeated_after_all_is_over_does_not_follow_what_its_runs_have_begun() {
+    let (fixture, workflow) = Fixture::with_ticket().await;
+    let on_end = json!({"type": "run.succeeded"});
+    fixture.apply("tell", on_end, tell()).await;
+    assert_eq!(fixture.deliver(&[happened("e0")]).await, NONE);
+    let ends = fixture.end_tickets(&ids(1), &workflow).await;
+    assert_eq!(fixture.deliver(&ends).await, NONE);
+    fixture.told();
+    fixture.operations();
+    assert_eq!(fixture.deliver(&[happened("e0")]).await, NONE);
+    assert_eq!(fixture.told(), ["run.succeeded ticket"]);
+    let operations = fixture.operations();
+    assert_eq!(
+        operations,
+        [
+            "Query",
+            "TransactWriteItems",
+            "GetItem",
+            "Query",
+            "PutEvents"
+        ]
+    );
+}

@@ -98,7 +98,8 @@ impl Queue {
                 Verdict::Unreadable => Some((message, Some(Duration::ZERO))),
             })
             .collect();
-        self.hide(&again).await;
+        // Boxed: the compiler gives up on futures that lie in each other too deeply.
+        Box::pin(self.hide(&again)).await;
         let mut response = SqsBatchResponse::default();
         for (message, _) in again {
             let mut failure = BatchItemFailure::default();

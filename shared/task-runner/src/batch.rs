@@ -160,14 +160,13 @@ impl<C: Connector> Runner<C> {
             }
         };
         let started_at = (self.now)();
-        let claims = self.claim_each(&orders, context, started_at).await;
+        let claims = Box::pin(self.claim_each(&orders, context, started_at)).await;
         let mut attempts: FuturesUnordered<_> = orders
             .into_iter()
             .zip(claims)
             .map(|(order, claim)| {
                 let span = order.span.clone();
-                self.claim_and_attempt(order, claim, context)
-                    .instrument(span)
+                Box::pin(self.claim_and_attempt(order, claim, context)).instrument(span)
             })
             .collect();
         // One writes, one tells; what ends meanwhile is written or told together by the next. The first to end waits for
@@ -188,10 +187,10 @@ impl<C: Connector> Runner<C> {
                 }
             }
             if storing.is_empty() && !ended.is_empty() {
-                storing.push(self.store(std::mem::take(&mut ended)));
+                storing.push(Box::pin(self.store(std::mem::take(&mut ended))));
             }
             if telling.is_empty() && !stored.is_empty() {
-                telling.push(self.tell(std::mem::take(&mut stored)));
+                telling.push(Box::pin(self.tell(std::mem::take(&mut stored))));
             }
             tokio::select! {
                 Some(one) = attempts.next() => attempted.push(one),
@@ -242,7 +241,7 @@ impl<C: Connector> Runner<C> {
         claim: Option<Result<Claim, store::Error>>,
         context: &Context,
     ) -> (Order, Result<Step, Trouble>) {
-        let step = self.step(&order, claim, context).await;
+        let step = Box::pin(self.step(&order, claim, context)).await;
         (order, step)
     }
 
@@ -276,7 +275,8 @@ impl<C: Connector> Runner<C> {
         };
         // Not before the claim: a slow table would push the end of the attempt beyond the function's.
         let time = time_for_attempt(context, (self.now)());
-        let result = attempt::make(&self.connector, &self.accounts, &task, started_at, time).await;
+        let made = attempt::make(&self.connector, &self.accounts, &task, started_at, time);
+        let result = Box::pin(made).await;
         let ended_at = (self.now)();
         let (mut attempt, end) =
             attempt::conclude(&RetryPolicy::TASK, &task, started_at, ended_at, result);
