@@ -8,10 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use accounts::{Accounts, Connected, Vendors};
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use aws_sdk_eventbridge::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -22,6 +19,7 @@ use dynoxide::Database;
 use lambda_runtime::{Context, LambdaEvent};
 use retry::Disposition;
 use serde_json::{Map, Value, json};
+use startup::AwsConfig;
 use store::{Intake, Runs};
 use task_runner::{Assignment, Config, Connector, Done, Failed, Runner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -174,17 +172,8 @@ async fn call(engine: SocketAddr, operation: &str, body: &Value) {
     assert_eq!(status, StatusCode::OK, "{answer}");
 }
 
-fn aws_config(url: String) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "id", "key", None, None, "test",
-        )))
-        .retry_config(RetryConfig::disabled())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(url)
-        .build()
+fn aws_config(url: String) -> AwsConfig {
+    AwsConfig::at(&url).unwrap()
 }
 
 /// Does as the comment says.
