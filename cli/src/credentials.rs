@@ -25,7 +25,8 @@ pub(crate) async fn sdk_config() -> SdkConfig {
         .await
 }
 
-/// The same for the product's own clients. Keys that are valid for a time are not renewed: a command is shorter.
+/// The same for the product's own clients. Keys that are valid for a time are not renewed: a command that outlives them
+/// ends with AWS's word for that, and what it watched goes on.
 pub(crate) async fn aws_config(sdk: &SdkConfig) -> Result<AwsConfig, Error> {
     let region = sdk.region().map(AsRef::as_ref).unwrap_or_default();
     if region.is_empty() {
@@ -43,6 +44,11 @@ pub(crate) async fn aws_config(sdk: &SdkConfig) -> Result<AwsConfig, Error> {
         secret_access_key: found.secret_access_key().into(),
         session_token: found.session_token().map(Into::into),
     };
-    let config = AwsConfig::new(region, &credentials)?;
-    Ok(config.with_endpoints_of(startup::variable))
+    // A profile may name an address for all services.
+    let of_profile = sdk.endpoint_url().map(str::to_owned);
+    let endpoints = |name: &str| match name {
+        "AWS_ENDPOINT_URL" => startup::variable(name).or_else(|| of_profile.clone()),
+        other => startup::variable(other),
+    };
+    Ok(AwsConfig::new(region, &credentials)?.with_endpoints_of(endpoints))
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, Full};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -270,6 +271,20 @@ impl Caller {
         instructions.apply_to_request_http1x(&mut request);
         Ok(request)
     }
+}
+
+/// What a part of a path or a query may not hold as it is: all but the characters that signing leaves alone, too.
+///
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A name as a part of a path or a query.
+pub(crate) fn segment(name: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(name, RESERVED)
 }
 
 /// A body as a service takes it.

@@ -30,10 +30,10 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Three times within 8 s: enough to ride out a dropped connection, short enough that a function answers before its
-    /// own time is over.
+    /// Three times within 8 s, also against silence: enough to ride out dropped connections, short enough that a function
+    /// answers before its own time is over.
     pub const DEFAULT: Self = Self {
-        attempt: Duration::from_secs(4),
+        attempt: Duration::from_millis(2_600),
         call: Duration::from_secs(8),
         attempts: 3,
     };

@@ -1,8 +1,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +67,13 @@ impl Error {
         }
     }
 
-    /// AWS's name for it, such as `ResourceNotFoundException`.
+    /// AWS's name for it, such as `ResourceNotFoundException`; `unnamed` when it refused without one. `None` when it did
+    /// not answer.
     pub fn code(&self) -> Option<&str> {
-        self.refusal().map(Refusal::code)
+        self.refusal().map(|refusal| match refusal.code() {
+            "" => "unnamed",
+            code => code,
+        })
     }
 
     /// Whether AWS refused with this code.
@@ -103,25 +107,18 @@ impl Refusal {
         error_type: Option<&str>,
         body: Bytes,
     ) -> Self {
-        #[derive(Deserialize, Default)]
-        struct Words {
-            #[serde(rename = "__type")]
-            kind: Option<String>,
-            code: Option<String>,
-            #[serde(alias = "Message")]
-            message: Option<String>,
-        }
-        let words: Words = serde_json::from_slice(&body).unwrap_or_default();
-        let code = error_type
-            .map(str::to_owned)
-            .or(words.kind)
-            .or(words.code)
-            .unwrap_or_default();
+        let words: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let text = |name: &str| words.get(name).and_then(Value::as_str);
+        let code = [error_type, text("__type"), text("code")]
+            .into_iter()
+            .flatten()
+            .map(short)
+            .find(|code| !code.is_empty());
         Self {
             operation,
             status,
-            code: short(&code).to_owned(),
-            message: words.message,
+            code: code.unwrap_or_default().to_owned(),
+            message: text("message").or(text("Message")).map(str::to_owned),
             body,
         }
     }
@@ -244,6 +241,8 @@ mod tests {
         let html = refusal(None, "<html>");
         assert_eq!((html.code(), html.message()), ("", None));
         assert!(html.to_string().contains("an unnamed error"), "{html}");
+        let error = Error::Refused(Box::new(html));
+        assert_eq!(error.code(), Some("unnamed"));
     }
 
     #[test]

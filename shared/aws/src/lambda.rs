@@ -2,12 +2,10 @@
 //!
 //! Source: <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 
+use crate::call::{Caller, segment};
+use crate::{Config, Error, Service};
 use bytes::Bytes;
 use http::Method;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::call::Caller;
-use crate::{Config, Error, Service};
 
 /// Calls Lambda. Clones share the connections.
 #[derive(Debug, Clone)]
@@ -37,8 +35,7 @@ impl Client {
     /// # Errors
     /// See [`Error`]. That the function failed is no error here.
     pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<InvokeOutput, Error> {
-        let function = utf8_percent_encode(function, NON_ALPHANUMERIC);
-        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let path = format!("/2015-03-31/functions/{}/invocations", segment(function));
         let answer = self
             .caller
             .send("Invoke", Method::POST, &path, payload)

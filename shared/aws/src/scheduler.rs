@@ -4,10 +4,9 @@
 
 use http::Method;
 use jiff::Timestamp;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Caller, read, written};
+use crate::call::{Caller, read, segment, written};
 use crate::json::{EpochSeconds, client_token};
 use crate::{Config, Error, Service};
 
@@ -32,6 +31,7 @@ pub struct Schedule {
     #[serde(default)]
     pub schedule_expression: String,
     /// The zone in which it is meant, by its IANA name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_expression_timezone: Option<String>,
     /// Not before; to the second.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "epoch")]
@@ -40,10 +40,13 @@ pub struct Schedule {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "epoch")]
     pub end_date: Option<Timestamp>,
     /// Whether it fires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<ScheduleState>,
     /// How exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flexible_time_window: Option<FlexibleTimeWindow>,
     /// What is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Target>,
 }
 
@@ -102,8 +105,10 @@ pub struct Target {
 #[serde(rename_all = "PascalCase")]
 pub struct RetryPolicy {
     /// At most for so many seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum_event_age_in_seconds: Option<i32>,
     /// At most so often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum_retry_attempts: Option<i32>,
 }
 
@@ -112,6 +117,7 @@ pub struct RetryPolicy {
 #[serde(rename_all = "PascalCase")]
 pub struct DeadLetterConfig {
     /// The queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
 }
 
@@ -185,7 +191,7 @@ impl Client {
     /// See [`Error`]; [`RESOURCE_NOT_FOUND`] is a code of its own.
     pub async fn get_schedule(&self, group: &str, name: &str) -> Result<Schedule, Error> {
         const OPERATION: &str = "GetSchedule";
-        let path = format!("{}?groupName={}", path(name), encoded(group));
+        let path = format!("{}?groupName={}", path(name), segment(group));
         let answer = self
             .caller
             .send(OPERATION, Method::GET, &path, bytes::Bytes::new())
@@ -198,7 +204,7 @@ impl Client {
     /// # Errors
     /// See [`Error`]; [`RESOURCE_NOT_FOUND`] is a code of its own.
     pub async fn delete_schedule(&self, group: &str, name: &str) -> Result<(), Error> {
-        let path = format!("{}?groupName={}", path(name), encoded(group));
+        let path = format!("{}?groupName={}", path(name), segment(group));
         self.caller
             .send("DeleteSchedule", Method::DELETE, &path, bytes::Bytes::new())
             .await?;
@@ -233,9 +239,5 @@ impl Client {
 }
 
 fn path(name: &str) -> String {
-    format!("/schedules/{}", encoded(name))
-}
-
-fn encoded(text: &str) -> impl std::fmt::Display {
-    utf8_percent_encode(text, NON_ALPHANUMERIC)
+    format!("/schedules/{}", segment(name))
 }

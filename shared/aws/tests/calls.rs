@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws::dynamodb::{self, AttributeValue, Put, TransactWriteItem};
 use aws::eventbridge::{self, PutEventsRequestEntry};
-use aws::{Config, Error, Patience, scheduler, secretsmanager, sqs};
+use aws::{Config, Error, Patience, lambda, scheduler, secretsmanager, sqs};
 use serde_json::{Value, json};
 use vendor_http::test_support::{Server, Step};
 
@@ -265,7 +265,7 @@ async fn schedules_are_named_by_their_path() {
     ])
     .await;
     let client = scheduler::Client::new(&config);
-    let schedule = client.get_schedule("group", "a b").await.unwrap();
+    let schedule = client.get_schedule("group", "a-b_c d").await.unwrap();
     assert_eq!(schedule.state, Some(scheduler::ScheduleState::Enabled));
     client
         .create_schedule("group", "n", &schedule)
@@ -285,7 +285,7 @@ async fn schedules_are_named_by_their_path() {
     assert_eq!(
         calls,
         [
-            ("GET", "/schedules/a%20b?groupName=group"),
+            ("GET", "/schedules/a-b_c%20d?groupName=group"),
             ("POST", "/schedules/n"),
             ("POST", "/schedules/n"),
             ("DELETE", "/schedules/n?groupName=group"),
@@ -321,5 +321,60 @@ async fn message_waits_as_long_as_it_is_told() {
     assert_eq!(
         bodies[1],
         json!({"QueueUrl": "http://q", "MessageBody": "x"})
+    );
+}
+
+/// As on Lambda: with keys that go with a token.
+fn on_lambda(url: &str) -> Config {
+    let config = Config::from_vars(|name| match name {
+        "AWS_REGION" => Some("eu-central-1".to_owned()),
+        "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("key".to_owned()),
+        "AWS_SESSION_TOKEN" => Some("hunter3".to_owned()),
+        "AWS_ENDPOINT_URL" => Some(url.to_owned()),
+        _ => None,
+    });
+    config.unwrap()
+}
+
+#[tokio::test]
+async fn session_token_is_sent_and_signed() {
+    let (_, server) = scripted([Step::json(200, "{}")]).await;
+    let client = dynamodb::Client::new(&on_lambda(&server.url()));
+    client.get_item().table_name("t").send().await.unwrap();
+    let [request] = server.received().try_into().unwrap();
+    assert_eq!(request.header("x-amz-security-token"), "hunter3");
+    let signature = request.header("authorization");
+    assert!(signature.contains(";x-amz-security-token;"), "{signature}");
+}
+
+#[tokio::test]
+async fn function_is_asked_by_name_or_arn_and_its_failure_is_told() {
+    let (config, server) = scripted([
+        Step::json(200, json!({"a": 1})),
+        Step::json(200, json!({"errorType": "x"})).with("x-amz-function-error", "Unhandled"),
+    ])
+    .await;
+    let client = lambda::Client::new(&config);
+    let answer = client.invoke("my-fn_1", "{}".into()).await.unwrap();
+    assert_eq!(
+        (answer.function_error, &*answer.payload),
+        (None, br#"{"a":1}"#.as_slice())
+    );
+    let failed = client
+        .invoke("arn:aws:lambda:x:1:function:f", "{}".into())
+        .await
+        .unwrap();
+    assert_eq!(failed.function_error.as_deref(), Some("Unhandled"));
+    let targets: Vec<String> = server
+        .received()
+        .iter()
+        .map(|request| request.target.clone())
+        .collect();
+    assert_eq!(
+        targets,
+        [
+            "/2015-03-31/functions/my-fn_1/invocations",
+            "/2015-03-31/functions/arn%3Aaws%3Alambda%3Ax%3A1%3Afunction%3Af/invocations",
+        ]
     );
 }

@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
-/// Names a file of certificates in PEM form, as it does for OpenSSL.
+/// Names a file of certificates in PEM form, as it does for OpenSSL. (`SSL_CERT_DIR` is not read.)
 const MORE_ROOTS: &str = "SSL_CERT_FILE";
 
 /// The authorities that are to be trusted cannot be used. Startup must fail.
@@ -26,14 +26,11 @@ pub enum Error {
         #[source]
         source: pem::Error,
     },
-    /// A certificate cannot be trusted as an authority.
-    #[error("{MORE_ROOTS}: a certificate in {} cannot be used", file.display())]
+    /// None of them can be trusted as an authority.
+    #[error("{MORE_ROOTS}: there is no certificate in {} that can be used", file.display())]
     Unusable {
         /// The file.
         file: PathBuf,
-        /// The cause.
-        #[source]
-        source: rustls::Error,
     },
     /// The protocol versions do not fit the cryptography.
     #[error("TLS cannot be set up")]
@@ -59,13 +56,13 @@ fn with_roots_of(file: Option<PathBuf>) -> Result<ClientConfig, Error> {
             file: file.clone(),
             source,
         };
-        for certificate in CertificateDer::pem_file_iter(&file).map_err(unreadable)? {
-            roots
-                .add(certificate.map_err(unreadable)?)
-                .map_err(|source| Error::Unusable {
-                    file: file.clone(),
-                    source,
-                })?;
+        let certificates = CertificateDer::pem_file_iter(&file)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(unreadable)?;
+        // Bundles of whole systems hold some that nobody can use.
+        let (usable, _) = roots.add_parsable_certificates(certificates);
+        if usable == 0 {
+            return Err(Error::Unusable { file });
         }
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
