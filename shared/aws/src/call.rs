@@ -66,9 +66,10 @@ impl Service {
     }
 
     fn signing_name(self) -> &'static str {
-        match self {
-            Self::Ses => "ses",
-            other => other.endpoint_prefix(),
+        if self == Self::Ses {
+            "ses"
+        } else {
+            self.endpoint_prefix()
         }
     }
 

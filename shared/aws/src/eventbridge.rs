@@ -66,6 +66,7 @@ pub struct PutEventsRequestEntry<'a> {
     pub time: Option<Timestamp>,
 }
 
+#[expect(clippy::ref_option, reason = "that is how serde calls it")]
 fn epoch_seconds<S: serde::Serializer>(
     time: &Option<Timestamp>,
     serializer: S,

@@ -125,6 +125,7 @@ mod epoch {
     use super::{EpochSeconds, Timestamp};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[expect(clippy::ref_option, reason = "that is how serde calls it")]
     pub(super) fn serialize<S: Serializer>(
         time: &Option<Timestamp>,
         serializer: S,

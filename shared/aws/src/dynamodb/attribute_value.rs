@@ -39,9 +39,10 @@ impl AttributeValue {
     /// # Errors
     /// The value.
     pub fn as_s(&self) -> Result<&String, &Self> {
-        match self {
-            Self::S(text) => Ok(text),
-            other => Err(other),
+        if let Self::S(text) = self {
+            Ok(text)
+        } else {
+            Err(self)
         }
     }
 
@@ -50,9 +51,10 @@ impl AttributeValue {
     /// # Errors
     /// The value.
     pub fn as_l(&self) -> Result<&Vec<Self>, &Self> {
-        match self {
-            Self::L(values) => Ok(values),
-            other => Err(other),
+        if let Self::L(values) = self {
+            Ok(values)
+        } else {
+            Err(self)
         }
     }
 
@@ -61,9 +63,10 @@ impl AttributeValue {
     /// # Errors
     /// The value.
     pub fn as_n(&self) -> Result<&String, &Self> {
-        match self {
-            Self::N(digits) => Ok(digits),
-            other => Err(other),
+        if let Self::N(digits) = self {
+            Ok(digits)
+        } else {
+            Err(self)
         }
     }
 }

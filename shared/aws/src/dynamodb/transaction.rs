@@ -61,6 +61,7 @@ impl Put {
 
 write! {
     /// Changes a row or makes it, within a transaction.
+    #[expect(clippy::struct_field_names, reason = "they are DynamoDB's names")]
     Update {
         table_name: String, key: Item, update_expression: String, condition_expression: String,
         expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
