@@ -4,6 +4,7 @@ use aws::eventbridge::{Client, PutEventsRequestEntry};
 use domain::message::{SOURCE_EVALUATE, SOURCE_RUNS, TASK_REQUESTED, TaskMessage};
 use domain::{CloudEvent, TaskRun, TaskState};
 use futures_util::future::join_all;
+use serde_json::Value;
 
 /// `PutEvents` takes 10 entries, which together have less than 256 kB; some room is left for their names.
 ///
@@ -37,14 +38,41 @@ impl Announcement {
         })
     }
 
-    /// The end of a run. It is evaluated here, so the source is one that does not lead back to this function.
+    /// The end of a run that has moved on. It is evaluated here, so the source is one that does not lead back to this
+    /// function.
     pub(crate) fn end(event: &CloudEvent) -> Option<Self> {
+        Self::of_end(SOURCE_RUNS, event)
+    }
+
+    /// The end of a run that was over when it began. The source leads back to this function, which evaluates it then.
+    pub(crate) fn end_at_once(event: &CloudEvent) -> Option<Self> {
+        Self::of_end(SOURCE_EVALUATE, event)
+    }
+
+    fn of_end(source: &'static str, event: &CloudEvent) -> Option<Self> {
+        let mut detail = serde_json::to_string(event).ok()?;
+        if detail.len() > MOST_BYTES {
+            detail = serde_json::to_string(&without_texts(event.clone())).ok()?;
+        }
         Some(Self {
-            source: SOURCE_RUNS,
+            source,
             detail_type: event.kind.clone(),
-            detail: serde_json::to_string(event).ok()?,
+            detail,
         })
     }
+}
+
+/// An end that the bus does not take, without what vendors and accounts said: that stays with the run.
+fn without_texts(mut end: CloudEvent) -> CloudEvent {
+    let tasks = end.data.as_mut().and_then(|data| data.get_mut("tasks"));
+    for task in tasks.and_then(Value::as_array_mut).into_iter().flatten() {
+        for name in ["reason", "link"] {
+            if let Some(text) = task.get_mut(name) {
+                *text = Value::Null;
+            }
+        }
+    }
+    end
 }
 
 /// Tells the bus what several messages have to tell, in as few calls as take it. Whoever has an error may tell all of

@@ -26,23 +26,15 @@ pub(crate) fn decide(event: CloudEvent, listening: &Listening, now: Timestamp) -
     decided
 }
 
-/// The ends of those runs of an event in which there was nothing to do. Whoever stores the event is answerable for them;
-/// for the others those are who hear of the ends of their tasks.
-pub(crate) fn ends(runs: &[(Run, Vec<TaskRun>)]) -> Vec<CloudEvent> {
-    let was_never_tried = |tasks: &[TaskRun]| tasks.iter().all(|task| task.attempts_begun == 0);
-    runs.iter()
-        .filter(|(_, tasks)| was_never_tried(tasks))
-        .filter_map(|(run, tasks)| run::end_event(run, tasks))
-        .collect()
-}
-
-/// What is to be told of runs that have begun: their first tasks, and the ends of those that are over.
+/// What is to be told of runs that have begun: their first tasks, and the ends of those in which there was nothing to do.
+/// Whoever stores the event is answerable for these; for the others those are who hear of the ends of their tasks.
 pub(crate) fn beginnings(runs: &[(Run, Vec<TaskRun>)]) -> Vec<Announcement> {
     runs.iter()
         .flat_map(|(run, tasks)| {
+            let was_never_tried = tasks.iter().all(|task| task.attempts_begun == 0);
+            let end = run::end_event(run, tasks).filter(|_| was_never_tried);
             let requests = tasks.iter().filter_map(Announcement::request);
-            let end = run::end_event(run, tasks);
-            requests.chain(end.as_ref().and_then(Announcement::end))
+            requests.chain(end.as_ref().and_then(Announcement::end_at_once))
         })
         .collect()
 }

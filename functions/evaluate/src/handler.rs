@@ -69,8 +69,8 @@ struct Draft {
     unit: Unit,
     /// The run, where the unit is one.
     moved: Option<Moved>,
-    /// The event, or the end of the run, with what follows from it; then the ends of runs that begin and end with it.
-    decided: Vec<Decided>,
+    /// The event, or the end of the run, with what follows from it.
+    decided: Option<Decided>,
     next: Next,
 }
 
@@ -92,7 +92,7 @@ impl Draft {
         Self {
             unit,
             moved: None,
-            decided: Vec::new(),
+            decided: None,
             next: Next::Store,
         }
     }
@@ -123,7 +123,7 @@ impl Draft {
         if let Some(moved) = self.moved.as_ref().filter(|moved| moved.ends_now) {
             log_end(moved);
         }
-        for decided in &self.decided {
+        if let Some(decided) = &self.decided {
             log_evaluated(decided);
         }
     }
@@ -211,7 +211,8 @@ impl Evaluator {
             })
             .collect();
         let (heard, moved) = tokio::join!(self.hear(&incoming), self.read_runs(wanted));
-        let mut open = self.decide(drafts, incoming, &heard);
+        self.decide(drafts, incoming, &heard);
+        let mut ends = Vec::new();
         for (index, moved) in moved {
             let Some(draft) = drafts.get_mut(index) else {
                 continue;
@@ -225,7 +226,7 @@ impl Evaluator {
                 Ok(Some(moved)) => {
                     draft.next = match moved.end() {
                         Some(end) if moved.ends_now => {
-                            open.push((index, end));
+                            ends.push((index, end));
                             Next::Store
                         }
                         // It has ended before: somebody must have evaluated that.
@@ -237,38 +238,26 @@ impl Evaluator {
                 }
             }
         }
-        // An end may begin runs that end at once. Each is of a workflow that its chain does not have yet.
-        while !open.is_empty() {
-            let heard = self.hear(&open).await;
-            open = self.decide(drafts, open, &heard);
-        }
+        let heard = self.hear(&ends).await;
+        self.decide(drafts, ends, &heard);
     }
 
-    /// Decides what these events begin, each for a draft; gives the events that follow.
-    fn decide(
-        &self,
-        drafts: &mut [Draft],
-        events: Vec<(usize, CloudEvent)>,
-        heard: &Heard,
-    ) -> Vec<(usize, CloudEvent)> {
-        let mut following = Vec::new();
+    /// Decides what these events begin, each for a draft. Runs among them that are over at once are not followed: their ends
+    /// are messages of their own, or a few workflows that listen to each other would have no end in one invocation.
+    fn decide(&self, drafts: &mut [Draft], events: Vec<(usize, CloudEvent)>, heard: &Heard) {
         for (index, event) in events {
             let Some(draft) = drafts.get_mut(index).filter(|draft| draft.is_open()) else {
                 continue;
             };
             match heard.get(&asked(&event)) {
                 Some(Ok(listening)) => {
-                    let decided = decide(event, listening, (self.now)());
-                    let ends = decide::ends(&decided.runs).into_iter();
-                    following.extend(ends.map(|end| (index, end)));
-                    draft.decided.push(decided);
+                    draft.decided = Some(decide(event, listening, (self.now)()));
                 }
                 Some(Err(error)) if draft.moved.is_none() => draft.fail(Trouble::shared(error)),
                 // The run's end must not depend on what its event begins.
                 Some(Err(_)) | None => draft.next = Next::Alone,
             }
         }
-        following
     }
 
     /// The workflows that listen to each of these events.
@@ -357,6 +346,8 @@ impl Evaluator {
                     Next::Tell
                 }
                 Ok(Written::Nothing { .. }) | Err(store::Error::Conflict { .. }) => Next::Alone,
+                // The run's end must not depend on whether what follows from it can be stored.
+                Err(error) if draft.moved.is_some() && !error.is_silence() => Next::Alone,
                 Err(error) => Next::Fail(error.into()),
             };
         }
@@ -364,7 +355,7 @@ impl Evaluator {
 
     fn change(&self, draft: &Draft) -> Result<Change, store::Error> {
         let mut change = Change::default();
-        for decided in &draft.decided {
+        if let Some(decided) = &draft.decided {
             change = change.and(self.intake.change(&decided.record, &decided.runs)?);
         }
         if let Some(moved) = &draft.moved {
@@ -409,10 +400,7 @@ impl Evaluator {
             let done = async {
                 let mut announcements = Vec::new();
                 let result = match &unit.work {
-                    Work::Event(event) => {
-                        self.evaluate(CloudEvent::clone(event), &mut announcements)
-                            .await
-                    }
+                    Work::Event(event) => self.evaluate(event, &mut announcements).await,
                     Work::Ended { run, tasks } => match &draft.moved {
                         Some(moved) if !moved.is_new() => {
                             self.after(moved, tasks, &mut announcements).await
@@ -434,28 +422,26 @@ impl Evaluator {
         both.map(|(result, told)| result.and(told)).collect()
     }
 
-    /// Stores an event, and whatever follows from it, that is not stored yet; gathers what is to be told of it, also of
-    /// what was stored before.
+    /// Stores an event that is not stored yet, with its runs; gathers what is to be told of them, also of those that were
+    /// stored before.
     async fn evaluate(
         &self,
-        event: CloudEvent,
+        event: &CloudEvent,
         announcements: &mut Vec<Announcement>,
     ) -> Result<(), Trouble> {
-        let mut open = vec![event];
-        while let Some(event) = open.pop() {
-            let stored = self.events.get(&event.key()).await?;
-            let runs = match stored {
-                Some(record) => Some(self.begun(&record).await?),
-                None => self.begin(&event).await?,
-            };
-            let Some(runs) = runs else {
-                // Somebody else was faster: what was decided there counts.
-                open.push(event);
-                continue;
-            };
-            announcements.extend(beginnings(&runs));
-            open.extend(decide::ends(&runs));
+        let mut begun = None;
+        if let Some(record) = self.events.get(&event.key()).await? {
+            begun = Some(self.begun(&record).await?);
+        } else if let Some(runs) = self.begin(event).await? {
+            begun = Some(runs);
+        } else if let Some(record) = self.events.get(&event.key()).await? {
+            // Somebody was faster, or came to half of it: what is stored counts.
+            begun = Some(self.begun(&record).await?);
         }
+        let runs = begun.ok_or(store::Error::Conflict {
+            operation: "storing an event and its runs",
+        })?;
+        announcements.extend(beginnings(&runs));
         Ok(())
     }
 
@@ -471,7 +457,7 @@ impl Evaluator {
         Ok(runs)
     }
 
-    /// Stores an event with its runs, however many these are; `None` when it is there.
+    /// Stores an event with its runs, however many these are; `None` when some of it was there before.
     async fn begin(&self, event: &CloudEvent) -> Result<Option<Vec<(Run, Vec<TaskRun>)>>, Trouble> {
         let listening = self
             .workflows
@@ -534,7 +520,7 @@ impl Evaluator {
     ) -> Result<(), Trouble> {
         announcements.extend(moved.announcements(ended));
         match moved.end() {
-            Some(end) => self.evaluate(end, announcements).await,
+            Some(end) => self.evaluate(&end, announcements).await,
             None => Ok(()),
         }
     }

@@ -53,7 +53,7 @@ impl Error {
     }
 
     /// Whether DynamoDB did not answer at all. Asking once more would take as long again.
-    pub(crate) fn is_silence(&self) -> bool {
+    pub fn is_silence(&self) -> bool {
         match self {
             Self::Unavailable { code, .. } => code.is_none(),
             Self::Corrupt { .. } | Self::Conflict { .. } | Self::TooLarge { .. } => false,

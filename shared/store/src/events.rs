@@ -101,13 +101,14 @@ impl Events {
         }
         let wanted = keys.iter().map(|key| vec![key.to_string()]).collect();
         let found = read_each(&self.client, OPERATION, &self.table, &["event"], wanted).await;
-        join_all(keys.iter().map(async |key| {
-            let found = found.as_ref().map_err(|error| error.shared(OPERATION))?;
-            match found.row(&[key.to_string()]) {
-                Ok(item) => item.map(|item| read(OPERATION, item)).transpose(),
-                Err(Unknown) => self.get(key).await,
-            }
-        }))
+        join_all(
+            keys.iter()
+                .map(async |key| match found.row(OPERATION, &[key.to_string()]) {
+                    Ok(item) => item.map(|item| read(OPERATION, item)).transpose(),
+                    Err(Unknown::NotLookedFor) => self.get(key).await,
+                    Err(Unknown::Unanswered(error)) => Err(error),
+                }),
+        )
         .await
     }
 

@@ -24,9 +24,10 @@ pub struct Intake {
 /// What came of storing a new event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
-    /// It is stored, with its runs.
+    /// It is stored now, with these runs.
     Created,
-    /// It was stored before: this delivery is a repeated one.
+    /// It, or one of its runs, was stored before: this delivery is a repeated one. It is stored with its runs, but these
+    /// may differ from those at hand: read them.
     Repeated,
 }
 
@@ -64,6 +65,7 @@ impl Intake {
         let mut bytes_left = MOST_BYTES.saturating_sub(size(&event_row));
         let event_write = put_new(&self.events_table, "event", event_row)?;
         let mut beside = Vec::new();
+        let mut all_are_new = true;
         for (run, tasks) in runs {
             let rows = self.rows(run, tasks)?;
             let bytes: usize = rows.iter().map(size).sum();
@@ -76,7 +78,7 @@ impl Intake {
                 bytes_left -= bytes;
                 beside.push(writes);
             } else {
-                self.put_ahead(writes).await?;
+                all_are_new &= self.put_ahead(writes).await?;
             }
         }
         let together: Vec<TransactWriteItem> = std::iter::once(&event_write)
@@ -84,7 +86,8 @@ impl Intake {
             .cloned()
             .collect();
         match transact(&self.client, OPERATION, together).await? {
-            Written::All => return Ok(Begun::Created),
+            Written::All if all_are_new => return Ok(Begun::Created),
+            Written::All => return Ok(Begun::Repeated),
             Written::Nothing {
                 first_refused: true,
             } => return Ok(Begun::Repeated),
@@ -96,12 +99,8 @@ impl Intake {
         for writes in beside {
             self.put_ahead(writes).await?;
         }
-        Ok(
-            match transact(&self.client, OPERATION, vec![event_write]).await? {
-                Written::All => Begun::Created,
-                Written::Nothing { .. } => Begun::Repeated,
-            },
-        )
+        let _written_now: Written = transact(&self.client, OPERATION, vec![event_write]).await?;
+        Ok(Begun::Repeated)
     }
 
     /// What stores a new event with its decisions and runs. Refused when the event is there; that is its first write.
@@ -147,10 +146,9 @@ impl Intake {
         Ok(rows)
     }
 
-    /// Writes a run without its event. Refused means that an earlier, interrupted call has written it.
-    async fn put_ahead(&self, writes: Vec<TransactWriteItem>) -> Result<(), Error> {
-        let _written_now: Written = transact(&self.client, OPERATION, writes).await?;
-        Ok(())
+    /// Writes a run without its event; whether it is new. Otherwise an earlier, interrupted call has written it.
+    async fn put_ahead(&self, writes: Vec<TransactWriteItem>) -> Result<bool, Error> {
+        Ok(transact(&self.client, OPERATION, writes).await? == Written::All)
     }
 }
 

@@ -22,52 +22,67 @@ pub(crate) struct Found {
     rows: BTreeMap<Key, Item>,
     /// Not all of them were looked for: what is not among the rows may be there all the same.
     is_partial: bool,
+    /// Those that were asked for without an answer, and why.
+    unanswered: BTreeMap<Key, Error>,
 }
 
 impl Found {
     /// The row; `Ok(None)` when it is not there, `Err` when nobody knows.
-    pub(crate) fn row(&self, key: &[String]) -> Result<Option<&Item>, Unknown> {
-        match self.rows.get(key) {
-            Some(row) => Ok(Some(row)),
-            None if self.is_partial => Err(Unknown),
+    pub(crate) fn row(
+        &self,
+        operation: &'static str,
+        key: &[String],
+    ) -> Result<Option<&Item>, Unknown> {
+        if let Some(row) = self.rows.get(key) {
+            return Ok(Some(row));
+        }
+        match self.unanswered.get(key) {
+            Some(error) => Err(Unknown::Unanswered(error.shared(operation))),
+            None if self.is_partial => Err(Unknown::NotLookedFor),
             None => Ok(None),
         }
     }
 }
 
-/// The row was not looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unknown;
+/// Nobody knows whether there is such a row.
+#[derive(Debug)]
+pub(crate) enum Unknown {
+    /// It was not looked for.
+    NotLookedFor,
+    /// DynamoDB did not answer. Asking once more would take as long again.
+    Unanswered(Error),
+}
 
 /// Rows of a table as they are now (consistent reads), by the names and values of their keys. What DynamoDB refuses to
 /// look for is unknown, as what it had no time for.
-///
-/// # Errors
-/// Retry: it did not answer.
 pub(crate) async fn read_each(
     client: &Client,
     operation: &'static str,
     table: &str,
     names: &[&str],
     mut keys: Vec<Key>,
-) -> Result<Found, Error> {
+) -> Found {
     keys.sort();
     keys.dedup();
     let asked = keys
         .chunks(MOST_KEYS)
-        .map(|keys| read_some(client, operation, table, names, keys));
+        .map(async |keys| (keys, read_some(client, operation, table, names, keys).await));
     let mut found = Found::default();
-    for some in join_all(asked).await {
+    for (keys, some) in join_all(asked).await {
         match some {
             Ok(some) => {
                 found.is_partial |= some.is_partial;
                 found.rows.extend(some.rows);
             }
-            Err(error) if error.is_silence() => return Err(error),
+            Err(error) if error.is_silence() => {
+                let keys = keys.iter().cloned();
+                let unanswered = keys.map(|key| (key, error.shared(operation)));
+                found.unanswered.extend(unanswered);
+            }
             Err(_) => found.is_partial = true,
         }
     }
-    Ok(found)
+    found
 }
 
 async fn read_some(
@@ -106,5 +121,6 @@ async fn read_some(
     Ok(Found {
         rows: rows.collect(),
         is_partial,
+        unanswered: BTreeMap::new(),
     })
 }

@@ -130,7 +130,8 @@ impl Runs {
     }
 
     /// Several runs, each as [`Runs::get`] gives it, asked for by some of their tasks. One call when these are all tasks
-    /// that the runs have, else two; a run that was stored before rows knew the names of its tasks costs one of its own.
+    /// that the runs have, else two; a run that has ended, or was opened again, or was stored before rows knew the names of
+    /// its tasks, costs one of its own.
     pub async fn get_each(
         &self,
         wanted: &[(RunId, Vec<TaskName>)],
@@ -140,13 +141,7 @@ impl Runs {
             return vec![self.get(run).await];
         }
         let asked = wanted.iter().flat_map(|(run, tasks)| keys(run, tasks));
-        let first = match self.rows(OPERATION, asked.collect()).await {
-            Ok(found) => found,
-            Err(error) => {
-                let failed = wanted.iter().map(|_| Err(error.shared(OPERATION)));
-                return failed.collect();
-            }
-        };
+        let first = self.rows(OPERATION, asked.collect()).await;
         let looks: Vec<Look> = wanted
             .iter()
             .map(|(run, _)| first_look(OPERATION, &first, run))
@@ -162,7 +157,7 @@ impl Runs {
             .flatten()
             .collect();
         let second = if asked.is_empty() {
-            Ok(Found::default())
+            Found::default()
         } else {
             self.rows(OPERATION, asked).await
         };
@@ -170,8 +165,7 @@ impl Runs {
             match look {
                 Look::Whole(read) => return *read,
                 Look::Incomplete(_) => {
-                    let second = second.as_ref().map_err(|error| error.shared(OPERATION))?;
-                    if let Look::Whole(read) = first_look(OPERATION, second, run) {
+                    if let Look::Whole(read) = first_look(OPERATION, &second, run) {
                         return *read;
                     }
                 }
@@ -182,7 +176,7 @@ impl Runs {
         .await
     }
 
-    async fn rows(&self, operation: &'static str, keys: Vec<Key>) -> Result<Found, Error> {
+    async fn rows(&self, operation: &'static str, keys: Vec<Key>) -> Found {
         read_each(&self.client, operation, &self.table, &["pk", "sk"], keys).await
     }
 
@@ -305,21 +299,16 @@ impl Runs {
             .iter()
             .map(|wanted| key(wanted.run, &task_sk(wanted.task)))
             .collect();
-        let found = match self.rows(OPERATION, keys.clone()).await {
-            Ok(found) => found,
-            Err(error) => {
-                let failed = wanted.iter().map(|_| Some(Err(error.shared(OPERATION))));
-                return failed.collect();
-            }
-        };
+        let found = self.rows(OPERATION, keys.clone()).await;
         let mut results = Vec::new();
         let mut changes = Vec::new();
         let mut taken = Vec::new();
         for (index, (wanted, key)) in wanted.iter().zip(&keys).enumerate() {
             let is_repeated = keys.iter().take(index).any(|earlier| earlier == key);
-            results.push(match found.row(key) {
+            results.push(match found.row(OPERATION, key) {
                 _ if is_repeated => None,
-                Err(Unknown) => None,
+                Err(Unknown::NotLookedFor) => None,
+                Err(Unknown::Unanswered(error)) => Some(Err(error)),
                 Ok(None) => Some(Ok(Claim::NotRequested)),
                 Ok(Some(item)) => match read_task(OPERATION, item) {
                     Err(error) => Some(Err(error)),
@@ -821,25 +810,34 @@ enum Look {
     Whole(Box<Read>),
     /// It has these tasks, and not all of them were looked for.
     Incomplete(Vec<TaskName>),
-    /// Not all of its rows could be looked for, or it does not name its tasks.
+    /// Not all of its rows could be looked for, it does not name its tasks, or these may be older than its own row: it is
+    /// read for itself, its own row first.
     Unclear,
 }
 
 fn first_look(operation: &'static str, found: &Found, run: &RunId) -> Look {
-    let head = match found.row(&key(run, RUN)) {
+    let head = match found.row(operation, &key(run, RUN)) {
         Ok(Some(item)) => item,
         Ok(None) => return Look::Whole(Box::new(Ok(None))),
-        Err(Unknown) => return Look::Unclear,
+        Err(Unknown::NotLookedFor) => return Look::Unclear,
+        Err(Unknown::Unanswered(error)) => return Look::Whole(Box::new(Err(error))),
     };
-    let Some(names) = task_names(head) else {
+    let is_running_first_time = match read_run(operation, head) {
+        Ok(run) => run.state == RunState::Running && run.reopened == 0,
+        Err(error) => return Look::Whole(Box::new(Err(error))),
+    };
+    // Rows are read at several moments. While a run runs its tasks only go ahead, so that does no harm; but when it is
+    // opened again, they go back.
+    let Some(names) = task_names(head).filter(|_| is_running_first_time) else {
         return Look::Unclear;
     };
     let mut items = Vec::new();
     for name in &names {
-        match found.row(&key(run, &task_sk(name))) {
+        match found.row(operation, &key(run, &task_sk(name))) {
             Ok(Some(item)) => items.push(item),
             Ok(None) => return Look::Incomplete(names),
-            Err(Unknown) => return Look::Unclear,
+            Err(Unknown::NotLookedFor) => return Look::Unclear,
+            Err(Unknown::Unanswered(error)) => return Look::Whole(Box::new(Err(error))),
         }
     }
     let read = read_run(operation, head).and_then(|run| {
