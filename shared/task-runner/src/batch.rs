@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::time::Duration;
 
 use accounts::{Accounts, Vendors};
@@ -6,6 +7,7 @@ use domain::message::{BusMessage, TaskMessage};
 use domain::run::Attempt;
 use domain::{RunId, TaskName, TaskRun, TaskState};
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use lambda_runtime::{Context, LambdaEvent, service_fn};
@@ -13,6 +15,7 @@ use queue::{Queue, Verdict};
 use retry::RetryPolicy;
 use startup::{ConfigError, required};
 use store::{AttemptEnd, Claim, Ended, Runs, ToClaim};
+use tokio::time::Sleep;
 use tracing::{Instrument, Span};
 
 use crate::announce;
@@ -23,6 +26,10 @@ use crate::invocation::{Answer, Invocation};
 const RESERVE: Duration = Duration::from_secs(3);
 /// How much longer than the function a claim lives.
 const LEASE_MARGIN: Duration = attempt::SETTLING;
+/// How long those that have ended wait for the answer to the call before theirs.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a call may take that nobody answers.
+const LONGEST_CALL: Duration = aws::Patience::DEFAULT.call;
 
 /// The names of what a task function uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,9 +177,9 @@ impl<C: Connector> Runner<C> {
             })
             .collect();
         // One writes, one tells; what ends meanwhile is written or told together by the next. The first to end waits for
-        // nobody.
+        // nobody, and nobody for a call that is not answered soon.
         let (mut attempted, mut ended, mut stored) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut storing, mut telling) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let (mut storing, mut telling) = (Turns::default(), Turns::default());
         loop {
             // What else has ended by now goes along.
             while let Some(Some(one)) = attempts.next().now_or_never() {
@@ -186,11 +193,12 @@ impl<C: Connector> Runner<C> {
                     Ok(Step::Tell(task, verdict)) => stored.push((order, task, verdict)),
                 }
             }
-            if storing.is_empty() && !ended.is_empty() {
-                storing.push(Box::pin(self.store(std::mem::take(&mut ended))));
+            let is_late = time_for_attempt(context, (self.now)()) <= PATIENCE;
+            if (storing.is_free() || is_late) && !ended.is_empty() {
+                storing.begin(Box::pin(self.store(std::mem::take(&mut ended), context)));
             }
-            if telling.is_empty() && !stored.is_empty() {
-                telling.push(Box::pin(self.tell(std::mem::take(&mut stored))));
+            if (telling.is_free() || is_late) && !stored.is_empty() {
+                telling.begin(Box::pin(self.tell(std::mem::take(&mut stored))));
             }
             tokio::select! {
                 Some(one) = attempts.next() => attempted.push(one),
@@ -284,8 +292,13 @@ impl<C: Connector> Runner<C> {
         Ok(Step::Store(Box::new(Attempted { task, attempt, end })))
     }
 
-    /// Stores how these attempts ended; gives the tasks as they are now.
-    async fn store(&self, attempted: Vec<(Order, Box<Attempted>)>) -> Vec<(Order, Stored)> {
+    /// Stores how these attempts ended; gives the tasks as they are now. Where nobody answered to all of them, each is
+    /// tried once for itself if the time is enough for that; else it comes again when its lease is over.
+    async fn store(
+        &self,
+        attempted: Vec<(Order, Box<Attempted>)>,
+        context: &Context,
+    ) -> Vec<(Order, Stored)> {
         let ended: Vec<Ended<'_>> = attempted
             .iter()
             .map(|(order, attempted)| Ended {
@@ -295,7 +308,22 @@ impl<C: Connector> Runner<C> {
                 end: &attempted.end,
             })
             .collect();
-        let results = self.runs.end_each(&ended).await;
+        let mut results = self.runs.end_each(&ended).await;
+        if ended.len() > 1 && time_left(context, (self.now)()) > LONGEST_CALL {
+            let each = ended.iter().zip(results).map(async |(one, result)| {
+                match result {
+                    // If it is stored nevertheless, this is refused, and its message finds that it has ended.
+                    Err(error) if error.is_silence() => {
+                        let attempt = one.attempt.clone();
+                        self.runs
+                            .end_attempt(one.task, one.owner, attempt, one.end)
+                            .await
+                    }
+                    result => result,
+                }
+            });
+            results = join_all(each).await;
+        }
         let each = attempted.into_iter().zip(results);
         each.map(|((order, attempted), result)| {
             let stored = result.map_err(Trouble::from).map(|()| {
@@ -319,6 +347,56 @@ impl<C: Connector> Runner<C> {
             (order, told.map(|()| verdict).map_err(Trouble::Bus))
         })
         .collect()
+    }
+}
+
+/// Calls that go out one at a time, as long as they are answered soon.
+struct Turns<F> {
+    under_way: FuturesUnordered<F>,
+    /// Until then the next one waits for those under way.
+    wait: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F> Default for Turns<F> {
+    fn default() -> Self {
+        Self {
+            under_way: FuturesUnordered::new(),
+            wait: None,
+        }
+    }
+}
+
+impl<T, F: Future<Output = Vec<T>>> Turns<F> {
+    /// Whether the next one need not wait.
+    fn is_free(&self) -> bool {
+        self.wait.is_none()
+    }
+
+    fn begin(&mut self, call: F) {
+        self.under_way.push(call);
+        self.wait = Some(Box::pin(tokio::time::sleep(PATIENCE)));
+    }
+
+    /// What came of the next call that is answered, or nothing once the wait is over; `None` when none is under way.
+    async fn next(&mut self) -> Option<Vec<T>> {
+        let over = async {
+            match &mut self.wait {
+                Some(wait) => wait.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            results = self.under_way.next() => {
+                if self.under_way.is_empty() {
+                    self.wait = None;
+                }
+                results
+            }
+            () = over => {
+                self.wait = None;
+                Some(Vec::new())
+            }
+        }
     }
 }
 
