@@ -429,19 +429,20 @@ impl Evaluator {
         event: &CloudEvent,
         announcements: &mut Vec<Announcement>,
     ) -> Result<(), Trouble> {
-        let mut begun = None;
-        if let Some(record) = self.events.get(&event.key()).await? {
-            begun = Some(self.begun(&record).await?);
-        } else if let Some(runs) = self.begin(event).await? {
-            begun = Some(runs);
-        } else if let Some(record) = self.events.get(&event.key()).await? {
+        let key = event.key();
+        let mut stored = self.events.get(&key).await?;
+        if stored.is_none() {
+            if let Some(runs) = self.begin(event).await? {
+                announcements.extend(beginnings(&runs));
+                return Ok(());
+            }
             // Somebody was faster, or came to half of it: what is stored counts.
-            begun = Some(self.begun(&record).await?);
+            stored = self.events.get(&key).await?;
         }
-        let runs = begun.ok_or(store::Error::Conflict {
+        let record = stored.ok_or(store::Error::Conflict {
             operation: "storing an event and its runs",
         })?;
-        announcements.extend(beginnings(&runs));
+        announcements.extend(beginnings(&self.begun(&record).await?));
         Ok(())
     }
 

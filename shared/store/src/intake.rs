@@ -87,8 +87,8 @@ impl Intake {
             .collect();
         match transact(&self.client, OPERATION, together).await? {
             Written::All if all_are_new => return Ok(Begun::Created),
-            Written::All => return Ok(Begun::Repeated),
-            Written::Nothing {
+            Written::All
+            | Written::Nothing {
                 first_refused: true,
             } => return Ok(Begun::Repeated),
             Written::Nothing {
