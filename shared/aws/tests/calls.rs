@@ -312,7 +312,7 @@ async fn message_waits_as_long_as_it_is_told() {
     let bodies: Vec<Value> = server
         .received()
         .iter()
-        .map(|request| request.json())
+        .map(vendor_http::test_support::Received::json)
         .collect();
     assert_eq!(
         bodies[0],

@@ -63,7 +63,7 @@ impl Intake {
         // What does not fit beside the event goes ahead of it, run by run.
         let mut room = MOST_WRITES - 1;
         let mut bytes_left = MOST_BYTES.saturating_sub(size(&event_row));
-        let event_write = put_new(&self.events_table, "event", event_row)?;
+        let event_write = put_new(&self.events_table, "event", event_row);
         let mut beside = Vec::new();
         let mut all_are_new = true;
         for (run, tasks) in runs {
@@ -72,7 +72,7 @@ impl Intake {
             let writes = rows
                 .into_iter()
                 .map(|row| put_new(&self.runs_table, "pk", row))
-                .collect::<Result<Vec<_>, _>>()?;
+                .collect::<Vec<_>>();
             if writes.len() <= room && bytes <= bytes_left {
                 room -= writes.len();
                 bytes_left -= bytes;
@@ -116,14 +116,14 @@ impl Intake {
         let row = events::write(OPERATION, event, self.event_days)?;
         let named = format!("{}/{}", self.events_table, event.event.key());
         let bytes = size(&row);
-        change.add(named, bytes, put_new(&self.events_table, "event", row)?);
+        change.add(named, bytes, put_new(&self.events_table, "event", row));
         for (run, tasks) in runs {
             for row in self.rows(run, tasks)? {
                 let sk = row.get("sk").and_then(|sk| sk.as_s().ok());
                 let sk = sk.map(String::as_str).unwrap_or_default();
                 let named = format!("{}/{}/{sk}", self.runs_table, run.id);
                 let bytes = size(&row);
-                change.add(named, bytes, put_new(&self.runs_table, "pk", row)?);
+                change.add(named, bytes, put_new(&self.runs_table, "pk", row));
             }
         }
         Ok(change)

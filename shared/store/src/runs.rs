@@ -316,14 +316,9 @@ impl Runs {
                     Ok(task) => {
                         let expression = claiming(wanted.owner, now, lease_until);
                         let change = self.claim_of_what_was_read(&task, size(item), expression);
-                        match change {
-                            Err(error) => Some(Err(error)),
-                            Ok(change) => {
-                                changes.push(change);
-                                taken.push((index, claimed(task, now, lease_until)));
-                                None
-                            }
-                        }
+                        changes.push(change);
+                        taken.push((index, claimed(task, now, lease_until)));
+                        None
                     }
                 },
             });
@@ -350,7 +345,7 @@ impl Runs {
         task: &TaskRun,
         bytes: usize,
         mut expression: Expression,
-    ) -> Result<Change, Error> {
+    ) -> Change {
         let seen = if task.attempts_begun == 0 {
             "(attribute_not_exists(attempts_begun) OR attempts_begun = :none)"
         } else {
@@ -366,12 +361,7 @@ impl Runs {
         self.update_task(task, bytes, expression)
     }
 
-    fn update_task(
-        &self,
-        task: &TaskRun,
-        bytes: usize,
-        expression: Expression,
-    ) -> Result<Change, Error> {
+    fn update_task(&self, task: &TaskRun, bytes: usize, expression: Expression) -> Change {
         let sk = task_sk(&task.name);
         let mut update = Update::builder()
             .table_name(&self.table)
@@ -388,7 +378,7 @@ impl Runs {
         let mut change = Change::default();
         let write = TransactWriteItem::Update(update);
         change.add(self.row_name(&task.run, &sk), bytes, write);
-        Ok(change)
+        change
     }
 
     fn row_name(&self, run: &RunId, sk: &str) -> String {
@@ -450,7 +440,7 @@ impl Runs {
         let mut results = Vec::new();
         let mut changes = Vec::new();
         for one in ended {
-            let change = ending(OPERATION, *one).and_then(|expression| {
+            let change = ending(OPERATION, *one).map(|expression| {
                 // What the row holds beside what is set now.
                 let kept = one.task.input.iter().chain([&one.task.draft]);
                 let kept: usize = kept.map(|value| value.to_string().len()).sum();
@@ -519,7 +509,7 @@ impl Runs {
                     .expression_attribute_values(":finished_at", time(finished_at)),
                 run,
                 RunState::Running,
-            )?;
+            );
             let bytes = run.trace.to_string().len() + 2_000;
             change.add(self.row_name(&run.id, RUN), bytes, write);
         }
@@ -540,7 +530,7 @@ impl Runs {
                     .expression_attribute_values(":next", number(run.reopened + 1)),
                 run,
                 RunState::Failed,
-            )?,
+            ),
         ];
         for (task, before) in changed {
             writes.push(self.move_task(operation, task, *before)?);
@@ -560,9 +550,8 @@ impl Runs {
         for task in tasks {
             rows.push(task_row(operation, run, task, retention_days)?);
         }
-        rows.into_iter()
-            .map(|row| put_new(&self.table, "pk", row))
-            .collect()
+        let writes = rows.into_iter();
+        Ok(writes.map(|row| put_new(&self.table, "pk", row)).collect())
     }
 
     /// Writes all or nothing.
@@ -579,7 +568,7 @@ impl Runs {
         update: aws::dynamodb::Update,
         run: &Run,
         before: RunState,
-    ) -> Result<TransactWriteItem, Error> {
+    ) -> TransactWriteItem {
         let update = update
             .table_name(&self.table)
             .key("pk", text(run.id.as_str()))
@@ -590,7 +579,7 @@ impl Runs {
             .expression_attribute_values(":reopened", number(run.reopened))
             .expression_attribute_values(":state", text(run.state.as_str()))
             .expression_attribute_values(":before", text(before.as_str()));
-        Ok(TransactWriteItem::Update(update))
+        TransactWriteItem::Update(update)
     }
 
     /// Sets what a task's move out of `before` may change; what is absent is removed.
@@ -701,13 +690,13 @@ pub(crate) async fn transact(
     Err(Error::unavailable(operation)(error))
 }
 
-pub(crate) fn put_new(table: &str, key: &str, row: Item) -> Result<TransactWriteItem, Error> {
+pub(crate) fn put_new(table: &str, key: &str, row: Item) -> TransactWriteItem {
     let put = Put::builder()
         .table_name(table)
         .set_item(Some(row))
         .condition_expression("attribute_not_exists(#key)")
         .expression_attribute_names("#key", key);
-    Ok(TransactWriteItem::Put(put))
+    TransactWriteItem::Put(put)
 }
 
 pub(crate) fn run_row(
