@@ -54,9 +54,9 @@ BENCH_FUNCTIONS := api connect evaluate ingest qualtrics-responses schedules ser
 BENCH_TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_BINARIES := $(BENCH_TARGET)/$(TARGET)/release
 
-# The program that measures is built by itself: cargo would give the functions what it needs of the crates that both use.
+# Each is built by itself, as sam does it: together, cargo would give every one what any of them needs of a crate.
 bench: $(BENCH)/python/installed $(if $(shell command -v npm),$(BENCH)/node/dist/function.cjs) $(if $(NODE_RED),$(BENCH)/node-red/installed)
-	cargo build --release --quiet $(CARGO_TARGET) $(addprefix -p ,$(BENCH_FUNCTIONS))
+	for function in $(BENCH_FUNCTIONS); do cargo build --release --quiet $(CARGO_TARGET) -p $$function || exit; done
 	cargo build --release --quiet --locked $(CARGO_TARGET) --manifest-path benches/empty/Cargo.toml --target-dir $(BENCH_TARGET)
 	cargo build --release --quiet $(CARGO_TARGET) -p benchmark --features engine --bin bench
 	$(BENCH_BINARIES)/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_BINARIES)/empty \
