@@ -34,8 +34,9 @@ template:
 	.local/sam/bin/cfn-lint --non-zero-exit-code informational template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .local/sam/bin/sam validate --lint
 
+# The suites wait more than they compute, mostly for queues: more of them at a time than there are processors.
 end-to-end:
-	@$(PYTHON) local/bundle.py exec -- cargo test --quiet -p end-to-end $(CARGO_TARGET)
+	@$(PYTHON) local/bundle.py exec -- env RUST_TEST_THREADS=8 cargo test --quiet -p end-to-end $(CARGO_TARGET)
 
 schemas:
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema workflow > schemas/workflow.schema.json

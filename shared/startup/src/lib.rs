@@ -7,7 +7,8 @@ use std::time::Duration;
 /// Credentials, region and connections, from which every AWS client is made.
 pub use aws::Config as AwsConfig;
 use jiff::Timestamp;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// A variable that the function cannot start without.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,9 +69,12 @@ pub fn process_name() -> Result<String, NoRandomness> {
 }
 
 /// Writes the log to standard output, one JSON object a line, as CloudWatch Logs Insights reads it. The
-/// level is that of `RUST_LOG`, `info` when it is not set. Doing it twice has no effect.
+/// level is that of `RUST_LOG` (`warn`, or by parts of the program: `info,accounts=debug`), `info` when it is not set or
+/// cannot be read. Doing it twice has no effect.
 pub fn tracing() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Not `EnvFilter`: it would bring an engine for regular expressions of values, and look at every span's fields.
+    let levels = variable("RUST_LOG").and_then(|levels| levels.parse().ok());
+    let levels = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -78,8 +82,9 @@ pub fn tracing() {
         .with_span_list(false)
         .with_target(true)
         .without_time()
-        .with_env_filter(filter)
-        .finish();
+        .with_max_level(LevelFilter::TRACE)
+        .finish()
+        .with(levels);
     // An installed subscriber stays: the only error there is.
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         tracing::debug!("the log is installed already");
