@@ -4,9 +4,15 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
-use reqwest::redirect;
+use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use url::{Position, Url};
 
+use crate::connector::Connector;
 use crate::{Failure, Request, Response};
 
 /// How long a TCP and TLS connection may take to stand.
@@ -19,11 +25,13 @@ pub const BODY_LIMIT: usize = 1024 * 1024;
 /// Shorter than the idle timeout of common gateways (60 s), so that no request is written to a
 /// connection that the other side is closing at that moment.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+const PRODUCT: HeaderValue =
+    HeaderValue::from_static(concat!("closedloop/", env!("CARGO_PKG_VERSION")));
 
 /// The HTTP client. Clones share one connection pool.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: reqwest::Client,
+    inner: legacy::Client<Connector, Full<Bytes>>,
     timeout: Duration,
 }
 
@@ -33,9 +41,21 @@ pub enum SetupError {
     /// The authorities that are to be trusted cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::Error),
-    /// The settings do not fit together.
-    #[error("the HTTP client could not be built")]
-    Client(#[source] reqwest::Error),
+}
+
+/// The call lasted longer than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the call's time is over")]
+struct TimeOver;
+
+/// An error of whatever kind, for [`Failure`]. None of them knows the address, whose query may hold what nobody else
+/// should read.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Where an attempt failed.
+enum Break {
+    BeforeSending(Cause),
+    AfterSending(Cause),
 }
 
 impl Client {
@@ -45,19 +65,15 @@ impl Client {
     ///
     /// [`SetupError`] when the authorities of `SSL_CERT_FILE` cannot be used.
     pub fn new() -> Result<Self, SetupError> {
-        let mut tls = tls::client_config()?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let inner = reqwest::Client::builder()
-            .user_agent(concat!("closedloop/", env!("CARGO_PKG_VERSION")))
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(CONNECT_TIMEOUT)
+        let inner = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .build()
-            .map_err(SetupError::Client)?;
+            // A pooled connection may turn out to be closed before a request is taken from its queue. Only such a
+            // request, of which no byte was written, comes back and goes to another connection. One that was begun is
+            // never sent again, so that nothing is carried out twice; without this, an ordinary close of an idle
+            // connection would pass for a call that may have been carried out.
+            .retry_canceled_requests(true)
+            .build(Connector::new()?);
         Ok(Self {
             inner,
             timeout: DEFAULT_TIMEOUT,
@@ -70,7 +86,8 @@ impl Client {
         Self { timeout, ..self }
     }
 
-    /// Makes one attempt and reads the whole answer, whatever its status.
+    /// Makes one attempt and reads the whole answer, whatever its status. A name and a password in the address are not
+    /// sent.
     ///
     /// # Errors
     ///
@@ -80,78 +97,99 @@ impl Client {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let timeout = request.timeout.unwrap_or(self.timeout);
         let limit = request.body_limit;
-        let sent = self
-            .inner
-            .request(request.method, request.url)
-            .headers(request.headers)
-            .timeout(timeout)
-            .body(request.body)
-            .send()
-            .await;
-        let mut answer = match sent {
-            Ok(answer) => answer,
-            Err(error) if error.is_connect() || error.is_builder() => {
-                return Err(Failure::NotSent {
-                    host,
-                    source: cause(error),
-                });
-            }
-            Err(error) => {
-                return Err(Failure::Interrupted {
-                    host,
-                    after: started.elapsed(),
-                    status: None,
-                    source: cause(error),
-                });
-            }
-        };
-        let status = answer.status().as_u16();
-        let headers = std::mem::take(answer.headers_mut());
-        match read(&mut answer, &headers, limit).await {
-            Ok(Some(body)) => Ok(Response {
-                status,
-                headers,
+        // Known as soon as the answer begins, also when its body never ends.
+        let mut status = None;
+        let ended = tokio::time::timeout(timeout, self.attempt(request, &mut status))
+            .await
+            .unwrap_or_else(|_| Err(Break::AfterSending(Box::new(TimeOver))));
+        match ended {
+            Ok((head, Some(body))) => Ok(Response {
+                status: head.status.as_u16(),
+                headers: head.headers,
                 body,
             }),
-            Ok(None) => Err(Failure::TooLarge {
+            Ok((head, None)) => Err(Failure::TooLarge {
                 host,
-                status,
+                status: head.status.as_u16(),
                 limit,
             }),
-            Err(error) => Err(Failure::Interrupted {
+            Err(Break::BeforeSending(source)) => Err(Failure::NotSent { host, source }),
+            Err(Break::AfterSending(source)) => Err(Failure::Interrupted {
                 host,
                 after: started.elapsed(),
-                status: Some(status),
-                source: cause(error),
+                status,
+                source,
             }),
         }
     }
+
+    /// The answer's head, and its body unless that is too long.
+    async fn attempt(
+        &self,
+        request: Request,
+        status: &mut Option<u16>,
+    ) -> Result<(Parts, Option<Bytes>), Break> {
+        let limit = request.body_limit;
+        let request = message(request).map_err(|error| Break::BeforeSending(Box::new(error)))?;
+        let answer = self.inner.request(request).await.map_err(|error| {
+            if error.is_connect() {
+                Break::BeforeSending(Box::new(error))
+            } else {
+                Break::AfterSending(Box::new(error))
+            }
+        })?;
+        let (head, body) = answer.into_parts();
+        *status = Some(head.status.as_u16());
+        let body = read(body, &head.headers, limit)
+            .await
+            .map_err(|error| Break::AfterSending(Box::new(error)))?;
+        Ok((head, body))
+    }
+}
+
+/// The request as it is written. hyper adds `host` and `content-length` to it.
+fn message(request: Request) -> Result<http::Request<Full<Bytes>>, http::Error> {
+    let mut message = http::Request::builder()
+        .method(request.method)
+        .uri(uri(&request.url)?)
+        .body(Full::new(request.body))?;
+    *message.headers_mut() = request.headers;
+    message.headers_mut().entry(USER_AGENT).or_insert(PRODUCT);
+    Ok(message)
+}
+
+/// The address without user, password and fragment. h2 would send the first two along with the host.
+fn uri(url: &Url) -> Result<Uri, http::Error> {
+    Uri::builder()
+        .scheme(url.scheme())
+        .authority(&url[Position::BeforeHost..Position::AfterPort])
+        .path_and_query(&url[Position::BeforePath..Position::AfterQuery])
+        .build()
 }
 
 /// The body, or `None` when it is too long. What is left of it is not read.
-async fn read(
-    answer: &mut reqwest::Response,
+async fn read<B: BodyExt<Data = Bytes> + Unpin>(
+    mut answer: B,
     headers: &HeaderMap,
     limit: usize,
-) -> Result<Option<Bytes>, reqwest::Error> {
+) -> Result<Option<Bytes>, B::Error> {
     let announced = headers
-        .get(http::header::CONTENT_LENGTH)
+        .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limit) {
         return Ok(None);
     }
     let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
-    while let Some(chunk) = answer.chunk().await? {
+    while let Some(frame) = answer.frame().await {
+        // What is no data is a trailer.
+        let Ok(chunk) = frame?.into_data() else {
+            continue;
+        };
         if body.len() + chunk.len() > limit {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);
     }
     Ok(Some(body.freeze()))
-}
-
-/// The error without the address, whose query may hold what nobody else should read.
-fn cause(error: reqwest::Error) -> Box<dyn Error + Send + Sync> {
-    Box::new(error.without_url())
 }

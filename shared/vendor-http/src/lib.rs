@@ -8,6 +8,7 @@ mod authorization;
 mod base_url;
 mod call;
 mod client;
+mod connector;
 mod failure;
 mod request;
 mod response;
