@@ -193,3 +193,24 @@ async fn read<B: BodyExt<Data = Bytes> + Unpin>(
     }
     Ok(Some(body.freeze()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_keeps_what_is_meant_for_the_server() {
+        for (url, expected) in [
+            (
+                "https://user:pw@example.com/a?b=c#d",
+                "https://example.com/a?b=c",
+            ),
+            ("https://example.com:443", "https://example.com/"),
+            ("http://user@[::1]:8080/a%2Fb", "http://[::1]:8080/a%2Fb"),
+            ("https://example.com/?", "https://example.com/?"),
+        ] {
+            let uri = uri(&Url::parse(url).unwrap()).unwrap();
+            assert_eq!(uri.to_string(), expected);
+        }
+    }
+}
