@@ -55,12 +55,11 @@ BENCH_FUNCTIONS := api connect evaluate ingest qualtrics-responses schedules ser
 BENCH_TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_BINARIES := $(BENCH_TARGET)/$(TARGET)/release
 
-# Each is built by itself, as sam does it: together, cargo would give every one what any of them needs of a crate.
 bench: $(BENCH)/python/installed $(if $(shell command -v npm),$(BENCH)/node/dist/function.cjs) $(if $(NODE_RED),$(BENCH)/node-red/installed)
-	for function in $(BENCH_FUNCTIONS); do cargo build --release --quiet $(CARGO_TARGET) -p $$function || exit; done
+	cargo build --release --quiet $(CARGO_TARGET) $(BENCH_FUNCTIONS:%=-p %)
 	cargo build --release --quiet --locked $(CARGO_TARGET) --manifest-path benches/empty/Cargo.toml --target-dir $(BENCH_TARGET)
-	cargo build --release --quiet $(CARGO_TARGET) -p benchmark --features engine --bin bench
-	$(BENCH_BINARIES)/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_BINARIES)/empty \
+	cargo build --profile driver --quiet $(CARGO_TARGET) -p benchmark --features engine --bin bench
+	$(BENCH_TARGET)/$(TARGET)/driver/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_BINARIES)/empty \
 		--python $(PYTHON) --python-installed $(BENCH)/python --node-installed $(BENCH)/node \
 		$(if $(NODE_RED),--node-red-installed $(BENCH)/node-red) $(BENCH_ARGUMENTS)
 

@@ -158,7 +158,7 @@ fn message(request: Request) -> Result<http::Request<Full<Bytes>>, http::Error> 
     Ok(message)
 }
 
-/// The address without user, password and fragment. h2 would send the first two along with the host.
+/// The address without user, password and fragment.
 fn uri(url: &Url) -> Result<Uri, http::Error> {
     Uri::builder()
         .scheme(url.scheme())
