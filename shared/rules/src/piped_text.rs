@@ -16,6 +16,7 @@ mod dates;
 mod destination;
 mod engine;
 mod json_path;
+mod memo;
 mod pipe;
 mod scan;
 
@@ -272,7 +273,7 @@ pub fn render_value(
     let mut budget = MAX_OUTPUT_BYTES;
     map_leaves(input, &mut path, &mut |text, path| {
         let place = written(path);
-        Template::parse(text, destination(&place))?.render_within(&context, &place, &mut budget)
+        memo::parsed(text, destination(&place))?.render_within(&context, &place, &mut budget)
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// What a text is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Destination {
     /// A text or a value of its own: nothing is escaped, and a value alone keeps its type.
     #[default]
