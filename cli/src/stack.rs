@@ -78,7 +78,7 @@ impl Target {
                     deployed: Box::new(deployed),
                 }
             }
-            Self::Api { url, token } => Stack::Api(Api::new(url, token.clone())?),
+            Self::Api { url, token } => Stack::Api(Box::new(Api::new(url, token.clone())?)),
         })
     }
 }
@@ -91,7 +91,7 @@ pub(crate) enum Stack {
         management: Box<Management>,
     },
     /// With a token.
-    Api(Api),
+    Api(Box<Api>),
 }
 
 impl Stack {
