@@ -75,25 +75,45 @@ pub fn process_name() -> Result<String, NoRandomness> {
 
 /// Writes the log to standard output, one JSON object a line, as CloudWatch Logs Insights reads it. The
 /// level is that of `RUST_LOG` (`warn`, or by parts of the program: `info,accounts=debug`), `info` when it is not set or
-/// cannot be read. Doing it twice has no effect.
+/// cannot be read. `trace` is `debug`: some libraries trace whole requests. Doing it twice has no effect.
 pub fn tracing() {
     // Not `EnvFilter`: it would bring an engine for regular expressions of values, and look at every span's fields.
-    let levels = variable("RUST_LOG").and_then(|levels| levels.parse().ok());
+    let wanted = variable("RUST_LOG").unwrap_or_default();
+    let levels = levels(&wanted);
+    let is_readable = levels.is_some();
     let levels = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let subscriber = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_target(true)
-        .without_time()
-        .with_max_level(LevelFilter::TRACE)
-        .finish()
-        .with(levels);
+        .without_time();
+    let subscriber = tracing_subscriber::registry().with(lines).with(levels);
     // An installed subscriber stays: the only error there is.
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         tracing::debug!("the log is installed already");
     }
+    if !is_readable {
+        tracing::warn!(wanted, "RUST_LOG cannot be read: the level is info");
+    }
+}
+
+/// `None` when it cannot be read. (What `Targets` reads by itself takes a misspelt level for a part of the program.)
+fn levels(text: &str) -> Option<Targets> {
+    let level = |text: &str| {
+        let level = text.trim().parse::<LevelFilter>().ok()?;
+        Some(level.min(LevelFilter::DEBUG))
+    };
+    let parts = text.split(',').map(str::trim);
+    let mut levels = Targets::new().with_default(LevelFilter::INFO);
+    for part in parts.filter(|part| !part.is_empty()) {
+        levels = match part.split_once('=') {
+            Some((target, wanted)) => levels.with_target(target.trim(), level(wanted)?),
+            None => levels.with_default(level(part)?),
+        };
+    }
+    Some(levels)
 }
 
 /// How long the function may still run, when the platform ends it at `deadline` (milliseconds since 1970).
@@ -132,6 +152,8 @@ pub fn aws_config() -> Result<AwsConfig, aws::ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
@@ -145,6 +167,40 @@ mod tests {
             (0, TIME_WITHOUT_DEADLINE),
         ] {
             assert_eq!(time_left(deadline, now), left, "{deadline}");
+        }
+    }
+
+    #[test]
+    fn levels_are_read_and_misspelt_ones_refused() {
+        let level_of = |text: &str, target: &str| {
+            let levels = levels(text)?;
+            let all = [
+                Level::ERROR,
+                Level::WARN,
+                Level::INFO,
+                Level::DEBUG,
+                Level::TRACE,
+            ];
+            all.into_iter()
+                .rfind(|level| levels.would_enable(target, level))
+        };
+        for (text, other, accounts) in [
+            ("", Level::INFO, Level::INFO),
+            ("info,", Level::INFO, Level::INFO),
+            (" WARN ", Level::WARN, Level::WARN),
+            ("warn, accounts=debug", Level::WARN, Level::DEBUG),
+            ("accounts = error", Level::INFO, Level::ERROR),
+            ("trace,accounts=trace", Level::DEBUG, Level::DEBUG),
+        ] {
+            assert_eq!(
+                level_of(text, "lambda_runtime::layers"),
+                Some(other),
+                "{text}"
+            );
+            assert_eq!(level_of(text, "accounts::ready"), Some(accounts), "{text}");
+        }
+        for misspelt in ["warning", "info,accounts=loud", "accounts"] {
+            assert!(levels(misspelt).is_none(), "{misspelt}");
         }
     }
 

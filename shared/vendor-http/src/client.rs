@@ -4,11 +4,12 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, USER_AGENT};
+use http::header::USER_AGENT;
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::{Position, Url};
 
@@ -52,12 +53,6 @@ struct TimeOver;
 /// should read.
 type Cause = Box<dyn Error + Send + Sync>;
 
-/// Where an attempt failed.
-enum Break {
-    BeforeSending(Cause),
-    AfterSending(Cause),
-}
-
 impl Client {
     /// A client that trusts whom [`tls::client_config`] trusts, without redirects, cookies, proxies or retries.
     ///
@@ -97,11 +92,20 @@ impl Client {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let timeout = request.timeout.unwrap_or(self.timeout);
         let limit = request.body_limit;
+        let mut message = match message(request) {
+            Ok(message) => message,
+            Err(error) => {
+                let source = Box::new(error);
+                return Err(Failure::NotSent { host, source });
+            }
+        };
+        // Known once there is a connection, just before the request is written.
+        let connection = capture_connection(&mut message);
         // Known as soon as the answer begins, also when its body never ends.
         let mut status = None;
-        let ended = tokio::time::timeout(timeout, self.attempt(request, &mut status))
+        let ended = tokio::time::timeout(timeout, self.attempt(message, limit, &mut status))
             .await
-            .unwrap_or_else(|_| Err(Break::AfterSending(Box::new(TimeOver))));
+            .unwrap_or_else(|_| Err(Box::new(TimeOver)));
         match ended {
             Ok((head, Some(body))) => Ok(Response {
                 status: head.status.as_u16(),
@@ -113,8 +117,10 @@ impl Client {
                 status: head.status.as_u16(),
                 limit,
             }),
-            Err(Break::BeforeSending(source)) => Err(Failure::NotSent { host, source }),
-            Err(Break::AfterSending(source)) => Err(Failure::Interrupted {
+            Err(source) if connection.connection_metadata().is_none() => {
+                Err(Failure::NotSent { host, source })
+            }
+            Err(source) => Err(Failure::Interrupted {
                 host,
                 after: started.elapsed(),
                 status,
@@ -126,23 +132,14 @@ impl Client {
     /// The answer's head, and its body unless that is too long.
     async fn attempt(
         &self,
-        request: Request,
+        message: http::Request<Full<Bytes>>,
+        limit: usize,
         status: &mut Option<u16>,
-    ) -> Result<(Parts, Option<Bytes>), Break> {
-        let limit = request.body_limit;
-        let request = message(request).map_err(|error| Break::BeforeSending(Box::new(error)))?;
-        let answer = self.inner.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                Break::BeforeSending(Box::new(error))
-            } else {
-                Break::AfterSending(Box::new(error))
-            }
-        })?;
+    ) -> Result<(Parts, Option<Bytes>), Cause> {
+        let answer = self.inner.request(message).await?;
         let (head, body) = answer.into_parts();
         *status = Some(head.status.as_u16());
-        let body = read(body, &head.headers, limit)
-            .await
-            .map_err(|error| Break::AfterSending(Box::new(error)))?;
+        let body = read(body, limit).await?;
         Ok((head, body))
     }
 }
@@ -170,13 +167,11 @@ fn uri(url: &Url) -> Result<Uri, http::Error> {
 /// The body, or `None` when it is too long. What is left of it is not read.
 async fn read<B: BodyExt<Data = Bytes> + Unpin>(
     mut answer: B,
-    headers: &HeaderMap,
     limit: usize,
 ) -> Result<Option<Bytes>, B::Error> {
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
+    // Of what follows: an answer without a body may name a length all the same.
+    let announced = answer.size_hint().exact();
+    let announced = announced.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > limit) {
         return Ok(None);
     }

@@ -366,6 +366,17 @@ async fn time_to_connect_covers_tls() {
 }
 
 #[tokio::test]
+async fn call_whose_time_ends_while_it_connects_was_not_sent() {
+    // TLS is never answered.
+    let (listener, url) = listen().await;
+    let request = get(&url.replace("http:", "https:")).timeout(SHORT);
+    let call = Client::new().unwrap().send(request).await;
+    let failure = call.unwrap_err();
+    assert!(matches!(failure, Failure::NotSent { .. }), "{failure:?}");
+    drop(listener);
+}
+
+#[tokio::test]
 async fn body_that_trickles_ends_with_the_call() {
     for pauses in [3, usize::MAX] {
         let (listener, url) = listen().await;

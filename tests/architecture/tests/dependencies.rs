@@ -24,12 +24,14 @@ const VENDORS: [&str; 6] = [
     "vendor-http",
     "zendesk",
 ];
-const EFFECTS: [&str; 6] = [
+const EFFECTS: [&str; 8] = [
     "tokio",
     "reqwest",
     "getrandom",
     "rand",
     "hyper",
+    "hyper-rustls",
+    "hyper-util",
     "lambda_runtime",
 ];
 

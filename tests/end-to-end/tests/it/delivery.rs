@@ -228,7 +228,7 @@ async fn throttled_task_waits_as_long_as_the_vendor_asks() {
             .started_at
             .duration_since(pair[0].ended_at)
             .as_secs();
-        assert!((12..30).contains(&waited), "{waited} s: {attempts:#?}");
+        assert!((12..90).contains(&waited), "{waited} s: {attempts:#?}");
     }
     assert_eq!(scene.tickets().await.len(), 1);
 }

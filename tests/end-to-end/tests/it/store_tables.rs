@@ -317,7 +317,7 @@ async fn retry_is_not_claimed_before_its_time_and_remembers_that_it_must_look() 
     let Claim::Claimed(task) = claim("one").await else {
         panic!("not claimed")
     };
-    let at = after(1);
+    let at = after(4);
     let retry = AttemptEnd::Retry {
         at,
         look_first: true,
@@ -330,7 +330,7 @@ async fn retry_is_not_claimed_before_its_time_and_remembers_that_it_must_look() 
         panic!("claimed too early")
     };
     assert_eq!(until.as_millisecond(), at.as_millisecond());
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    tokio::time::sleep(Duration::from_millis(4100)).await;
     let Claim::Claimed(task) = claim("three").await else {
         panic!("not claimed")
     };
