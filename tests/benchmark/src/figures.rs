@@ -25,6 +25,13 @@ impl Rounds {
         alone: 200,
         batches: 30,
     };
+    /// As many as the sandbox takes answers of 200 kB for.
+    pub const LARGE: Self = Self {
+        starts: 7,
+        before: 5,
+        alone: 20,
+        batches: 3,
+    };
     /// Enough to see whether everything works.
     pub const QUICK: Self = Self {
         starts: 3,

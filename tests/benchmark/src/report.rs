@@ -245,7 +245,8 @@ impl Report {
                     .calls
                     .iter()
                     .filter(|one| (&one.function, &one.operation) == (function, operation));
-                format!("{:.2}", of.map(|one| one.times).sum::<f64>())
+                // The sum of nothing is minus zero.
+                format!("{:.2}", of.map(|one| one.times).sum::<f64>() + 0.0)
             });
             writeln!(
                 text,
@@ -381,9 +382,10 @@ fn grown(text: &mut String, many: &Many) -> anyhow::Result<()> {
     let (bytes, large) = &many.large;
     writeln!(
         text,
-        "\nA survey response with {} kB of answers: sent in by a web-service task, or told of and fetched; then evaluated.\n\n\
+        "\nA survey response with {} kB of answers: sent in by a web-service task, or told of and fetched; then evaluated. Medians of {} events at most.\n\n\
          | function | first event: wall, ms | warm event: wall | CPU | AWS calls | peak memory, MB |\n|---|--:|--:|--:|--:|--:|",
-        bytes / 1000
+        bytes / 1000,
+        Rounds::LARGE.alone
     )?;
     for one in large {
         writeln!(

@@ -98,6 +98,9 @@ async fn main() -> anyhow::Result<()> {
     let mut functions = Vec::new();
     let mut notes = Vec::new();
     let (mut many, mut red) = (None, None);
+    // First, while this process is small: it shares the caches with the functions.
+    say("the whole way of an event")?;
+    let way = way(&arguments, rounds).await?;
     if !arguments.way_only {
         for (name, kind) in FUNCTIONS {
             if arguments.binaries.join(name).exists() {
@@ -117,8 +120,6 @@ async fn main() -> anyhow::Result<()> {
         say("many workflows, large answers, a slow vendor")?;
         many = Some(many::many(&arguments, rounds).await?);
     }
-    say("the whole way of an event")?;
-    let way = way(&arguments, rounds).await?;
     let report = Report {
         machine,
         rounds,

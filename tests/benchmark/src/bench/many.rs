@@ -62,6 +62,11 @@ pub(crate) async fn many(arguments: &Arguments, rounds: Rounds) -> anyhow::Resul
         );
     }
     let mut large = Vec::new();
+    let of_large = if arguments.quick {
+        Rounds::QUICK
+    } else {
+        Rounds::LARGE
+    };
     for (name, kind) in [
         ("ingest", Kind::Survey(LARGE)),
         ("qualtrics-responses", Kind::LargeNotifications),
@@ -69,10 +74,10 @@ pub(crate) async fn many(arguments: &Arguments, rounds: Rounds) -> anyhow::Resul
     ] {
         let scene = Scene::set(&arguments.root, &arguments.binaries).await?;
         if kind == Kind::LargeNotifications {
-            scene.survey_responses(rounds.events(), LARGE).await?;
+            scene.survey_responses(of_large.events(), LARGE).await?;
         }
         let mut load = Load::new(&scene, kind).await?;
-        large.push(measure(&scene, &scene.program(name)?, &mut load, rounds).await?);
+        large.push(measure(&scene, &scene.program(name)?, &mut load, of_large).await?);
     }
     Ok(Many {
         workflows: stored,
