@@ -15,7 +15,7 @@ pub mod route;
 pub mod router;
 pub mod routes;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use access::{Authenticator, Caller, Oidc};
@@ -54,8 +54,7 @@ pub struct Deps {
     /// Does what is asked.
     pub management: Management,
     router: Router,
-    /// The OpenAPI document.
-    pub document: Value,
+    document: OnceLock<Value>,
 }
 
 impl Deps {
@@ -76,9 +75,15 @@ impl Deps {
         Ok(Self {
             authenticator: Authenticator::new(access::Tokens::new(tokens), oidc),
             management: Management::new(aws, config.names, accounts, process),
-            document: openapi::document(router.routes()),
             router,
+            document: OnceLock::new(),
         })
+    }
+
+    /// The OpenAPI document. Made when it is first asked for: few ask, and it takes longer than all the rest of a start.
+    pub fn document(&self) -> &Value {
+        self.document
+            .get_or_init(|| openapi::document(self.router.routes()))
     }
 }
 

@@ -72,7 +72,7 @@ async fn me(_: Arc<Deps>, call: Asked) -> Result<Found<Me>, Problem> {
 }
 
 async fn document(deps: Arc<Deps>, _: Asked) -> Result<Found<Map<String, Value>>, Problem> {
-    let document = deps.document.as_object().cloned();
+    let document = deps.document().as_object().cloned();
     document
         .map(Found)
         .ok_or_else(|| Problem::internal("the OpenAPI document is no object".to_owned()))
