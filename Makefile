@@ -57,11 +57,14 @@ BENCH_FUNCTIONS := api connect evaluate ingest qualtrics-responses schedules ser
 BENCH_TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_BINARIES := $(BENCH_TARGET)/$(TARGET)/release
 
+# On one processor, as functions of less than 1,769 MB have: what works on the other would disturb it, now more, now less.
+BENCH_PROCESSOR := $(if $(shell command -v taskset),taskset --cpu-list 0)
+
 bench: $(BENCH)/python/installed $(if $(shell command -v npm),$(BENCH)/node/dist/function.cjs) $(if $(NODE_RED),$(BENCH)/node-red/installed)
 	cargo build --release --quiet $(CARGO_TARGET) $(BENCH_FUNCTIONS:%=-p %)
 	cargo build --release --quiet --locked $(CARGO_TARGET) --manifest-path benches/empty/Cargo.toml --target-dir $(BENCH_TARGET)
 	cargo build --profile driver --quiet $(CARGO_TARGET) -p benchmark --features engine --bin bench
-	$(BENCH_TARGET)/$(TARGET)/driver/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_BINARIES)/empty \
+	$(BENCH_PROCESSOR) $(BENCH_TARGET)/$(TARGET)/driver/bench --binaries $(BENCH_BINARIES) --empty $(BENCH_BINARIES)/empty \
 		--python $(PYTHON) --python-installed $(BENCH)/python --node-installed $(BENCH)/node \
 		$(if $(NODE_RED),--node-red-installed $(BENCH)/node-red) $(BENCH_ARGUMENTS)
 

@@ -66,7 +66,7 @@ impl Report {
              Made by `make bench`; do not edit. Machine: {}.\n\n\
              The release binaries run as plain processes behind the Lambda Runtime API. AWS (a DynamoDB engine in memory, and stand-ins) and the \
              vendors (the sandbox) are on the loopback and speak HTTP without TLS: times on the clock are without network, and no \
-             figure has a handshake in it. CPU time is that of the function's process, in its own and in the system's code. \
+             figure has a handshake in it. CPU time is that of the function's process, in its own and in the system's code; all run on one processor. \
              What happens with 5,000 events at once is in [deployed.md](deployed.md), which `make bench-deployed` makes.\n\n\
              ![The figures as bars](report.svg)\n",
             self.machine
