@@ -28,7 +28,7 @@ use serde_json::Value;
 
 pub use self::dates::is_time_zone;
 pub use self::destination::Destination;
-use self::engine::{ENGINE, Limited};
+use self::engine::{CompiledExpression, CompiledTemplate, ENGINE, Limited};
 use self::pipe::{Pipe, Surroundings};
 use self::scan::{Scan, scan};
 
@@ -64,19 +64,17 @@ pub const PATTERN: &str = r"\{[{%]|[$~](\{[a-z]+://|%7[Bb][a-z]+(:|%3[Aa])(/|%2[
 pub struct Template {
     source: String,
     destination: Destination,
-    /// As the engine gets it.
-    compiled: String,
-    sole: Sole,
+    form: Form,
     pipes: Vec<Pipe>,
     references: Vec<Reference>,
 }
 
-/// What a template consists of when it is one thing and nothing else: that keeps its type.
+/// What a template comes down to. One expression or one pipe and nothing else keeps its type where the destination is plain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Sole {
-    Expression(String),
+enum Form {
+    Expression(CompiledExpression),
     Pipe,
-    None,
+    Text(CompiledTemplate),
 }
 
 /// What a text takes from an earlier task.
@@ -345,22 +343,25 @@ impl Template {
         // Before the engine parses: it parses and drops long chains recursively, and could overflow.
         check_size(&scan)?;
         ENGINE.check(source)?;
-        let sole = match scan.sole_expression {
-            Some((from, to)) => {
-                ENGINE.check_expression(&source[from..to])?;
-                Sole::Expression(scan.compiled(source, from, to))
-            }
-            None if scan.is_sole_pipe => Sole::Pipe,
-            None => Sole::None,
-        };
+        if let Some((from, to)) = scan.sole_expression {
+            ENGINE.check_expression(&source[from..to])?;
+        }
         check_names(&scan)?;
         check_literals(&scan)?;
         if let Some(problem) = scan.problem {
             return Err(problem);
         }
         check_destination(&scan, source, destination)?;
-        let compiled = scan.compiled(source, 0, source.len());
-        ENGINE.check(&compiled)?;
+        let form = match scan.sole_expression {
+            Some((from, to)) if destination == Destination::Plain => {
+                Form::Expression(ENGINE.expression(scan.compiled(source, from, to))?)
+            }
+            None if scan.is_sole_pipe && destination == Destination::Plain => Form::Pipe,
+            _ => {
+                let text = scan.compiled(source, 0, source.len());
+                Form::Text(ENGINE.template(text, destination)?)
+            }
+        };
         let references: BTreeSet<Reference> = scan
             .tasks
             .into_iter()
@@ -369,8 +370,7 @@ impl Template {
         Ok(Self {
             source: source.to_owned(),
             destination,
-            compiled,
-            sole,
+            form,
             pipes: scan.pipes,
             references: references.into_iter().collect(),
         })
@@ -402,24 +402,21 @@ impl Template {
         budget: &mut usize,
     ) -> Result<Value, RenderProblem> {
         let mut output = Limited::new(*budget);
-        let keeps_type = self.destination == Destination::Plain;
-        let piped = self.piped(context, place, keeps_type && self.sole == Sole::Pipe)?;
-        let value = match &self.sole {
-            Sole::Pipe if keeps_type => {
+        let piped = self.piped(context, place)?;
+        let value = match &self.form {
+            Form::Pipe => {
                 let value = piped.into_iter().next().filter(|value| !value.is_null());
                 let value = value.unwrap_or_else(|| Value::String(String::new()));
                 output.measure(&value)?;
                 value
             }
-            Sole::Expression(expression) if keeps_type => {
-                ENGINE.evaluate(expression, &context.values, &mut output)?
-            }
-            Sole::Expression(_) | Sole::Pipe | Sole::None => {
+            Form::Expression(expression) => expression.evaluate(&context.values, &mut output)?,
+            Form::Text(template) => {
                 let values: Option<Vec<minijinja::Value>> =
                     piped.iter().map(engine::context).collect();
                 let values = values.ok_or(RenderProblem::TooDeep)?;
                 let values = engine::with_pipes(&context.values, values);
-                ENGINE.render(&self.compiled, &values, self.destination, &mut output)?
+                template.render(&values, self.destination, &mut output)?
             }
         };
         *budget = output.remaining();
@@ -427,12 +424,8 @@ impl Template {
     }
 
     /// What its pipes give, in order.
-    fn piped(
-        &self,
-        context: &Context<'_>,
-        place: &str,
-        is_alone: bool,
-    ) -> Result<Vec<Value>, RenderProblem> {
+    fn piped(&self, context: &Context<'_>, place: &str) -> Result<Vec<Value>, RenderProblem> {
+        let is_alone = self.form == Form::Pipe;
         let run = context
             .json
             .get("run")

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::error::Error as _;
-use std::io;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
+use std::{fmt, io};
 
 use minijinja::value::{Kwargs, Rest, ValueKind, merge_maps};
 use minijinja::{
-    AutoEscape, Environment, ErrorKind, HtmlEscape, State, UndefinedBehavior, Value, filters,
+    AutoEscape, Environment, ErrorKind, Expression, HtmlEscape, State, UndefinedBehavior, Value,
+    filters,
 };
 
 use super::budget::{self, Refusal, Size};
@@ -29,6 +30,39 @@ pub(super) static ENGINE: LazyLock<Engine> = LazyLock::new(Engine::new);
 
 pub(super) struct Engine {
     environment: Environment<'static>,
+}
+
+/// What the engine made of a text, to be filled again and again. Two are equal when their texts are.
+pub(super) struct Compiled<T> {
+    text: String,
+    form: Arc<T>,
+}
+
+/// The environment holds the one template, under the name of its destination: the engine lends templates only.
+pub(super) type CompiledTemplate = Compiled<Environment<'static>>;
+pub(super) type CompiledExpression = Compiled<Expression<'static, 'static>>;
+
+impl<T> Clone for Compiled<T> {
+    fn clone(&self) -> Self {
+        Self {
+            text: self.text.clone(),
+            form: Arc::clone(&self.form),
+        }
+    }
+}
+
+impl<T> PartialEq for Compiled<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl<T> Eq for Compiled<T> {}
+
+impl<T> fmt::Debug for Compiled<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text.fmt(formatter)
+    }
 }
 
 impl Engine {
@@ -104,18 +138,45 @@ impl Engine {
         !called.is_err_and(|error| error.kind() == ErrorKind::UnknownTest)
     }
 
+    /// Reads a template.
+    pub(super) fn template(
+        &self,
+        text: String,
+        destination: Destination,
+    ) -> Result<CompiledTemplate, Error> {
+        let mut environment = self.environment.clone();
+        environment
+            .add_template_owned(name_of(destination), text.clone())
+            .map_err(|error| syntax_error(&error, &text))?;
+        Ok(Compiled {
+            text,
+            form: Arc::new(environment),
+        })
+    }
+
+    /// Reads the inside of a tag.
+    pub(super) fn expression(&'static self, text: String) -> Result<CompiledExpression, Error> {
+        let expression = self
+            .environment
+            .compile_expression_owned(text.clone())
+            .map_err(|error| syntax_error(&error, &text))?;
+        Ok(Compiled {
+            text,
+            form: Arc::new(expression),
+        })
+    }
+}
+
+impl CompiledTemplate {
     pub(super) fn render(
         &self,
-        source: &str,
         context: &Value,
         destination: Destination,
         output: &mut Limited,
     ) -> Result<serde_json::Value, RenderProblem> {
-        let environment: &Environment<'_> = &self.environment;
-        environment
-            .template_from_named_str(name_of(destination), source)
-            .map_err(|error| syntax_error(&error, source))?
-            .render_captured_to(context.clone(), &mut *output)
+        self.form
+            .get_template(name_of(destination))
+            .and_then(|template| template.render_captured_to(context.clone(), &mut *output))
             .map_err(|error| render_problem(&error))?;
         let text = output.take_text();
         Ok(serde_json::Value::String(match destination {
@@ -123,17 +184,16 @@ impl Engine {
             Destination::Json => join_json(&text).map_err(RenderProblem::NotJsonText)?,
         }))
     }
+}
 
+impl CompiledExpression {
     pub(super) fn evaluate(
         &self,
-        expression: &str,
         context: &Value,
         output: &mut Limited,
     ) -> Result<serde_json::Value, RenderProblem> {
-        let environment: &Environment<'_> = &self.environment;
-        let value = environment
-            .compile_expression(expression)
-            .map_err(|error| syntax_error(&error, expression))?
+        let value = self
+            .form
             .eval(context.clone())
             .map_err(|error| render_problem(&error))?;
         if value.is_undefined() || value.is_none() {
