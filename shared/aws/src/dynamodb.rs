@@ -6,7 +6,7 @@ mod attribute_value;
 mod requests;
 mod transaction;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,7 +25,7 @@ use crate::call::{Caller, Operation};
 use crate::{Config, Error, Service};
 
 /// A row, or a part of one: attributes by their names.
-pub type Item = HashMap<String, AttributeValue>;
+pub type Item = BTreeMap<String, AttributeValue>;
 
 /// Calls DynamoDB. Clones share the connections.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws::dynamodb::Client;
 use aws::dynamodb::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
@@ -101,7 +101,7 @@ impl Connections {
                 consistent_read: Some(true),
                 ..KeysAndAttributes::default()
             };
-            let mut wanted = Some(HashMap::from([(self.table.clone(), wanted)]));
+            let mut wanted = Some(BTreeMap::from([(self.table.clone(), wanted)]));
             for _ in 0..MOST_ROUNDS {
                 let Some(request) = wanted.take() else { break };
                 let answer = self
@@ -114,7 +114,7 @@ impl Connections {
                 for item in answer
                     .responses
                     .into_iter()
-                    .flat_map(HashMap::into_values)
+                    .flat_map(BTreeMap::into_values)
                     .flatten()
                 {
                     match read(OPERATION, &item) {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws::dynamodb::Client;
 use aws::dynamodb::{KeysAndAttributes, TransactWriteItem, Update};
@@ -184,7 +184,7 @@ impl Events {
             .iter()
             .map(|key| Item::from([("event".to_owned(), text(key.as_str()))]))
             .collect();
-        let names = HashMap::from([("#event".to_owned(), "event".to_owned())]);
+        let names = BTreeMap::from([("#event".to_owned(), "event".to_owned())]);
         let wanted = KeysAndAttributes {
             keys,
             consistent_read: Some(true),

@@ -1,6 +1,6 @@
 //! Rows as DynamoDB has them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use aws::dynamodb::AttributeValue;
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = BTreeMap<String, AttributeValue>;
 
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())

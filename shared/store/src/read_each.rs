@@ -1,6 +1,6 @@
 //! Several rows in one call.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use aws::dynamodb::{AttributeValue, Client, KeysAndAttributes};
 use futures_util::future::join_all;
@@ -110,7 +110,7 @@ async fn read_some(
         .await
         .map_err(Error::unavailable(operation))?;
     let is_partial = answer.unprocessed_keys.is_some_and(|keys| !keys.is_empty());
-    let items = answer.responses.into_iter().flat_map(HashMap::into_values);
+    let items = answer.responses.into_iter().flat_map(BTreeMap::into_values);
     let rows = items.flatten().map(|item| {
         let key = names.iter().map(|name| match item.get(*name) {
             Some(AttributeValue::S(value)) => value.clone(),

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub enum AttributeValue {
     /// A list.
     L(Vec<AttributeValue>),
     /// A map.
-    M(HashMap<String, AttributeValue>),
+    M(BTreeMap<String, AttributeValue>),
     /// A set of texts.
     #[serde(rename = "SS")]
     Ss(Vec<String>),
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn values_are_written_as_dynamodb_has_them() {
-        let value = AttributeValue::M(HashMap::from([(
+        let value = AttributeValue::M(BTreeMap::from([(
             "a".to_owned(),
             AttributeValue::L(vec![
                 AttributeValue::S("x".to_owned()),

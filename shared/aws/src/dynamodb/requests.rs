@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,7 +45,7 @@ macro_rules! input {
 
 input! {
     /// Reads a row.
-    GetItem -> GetItemOutput { table_name: String, key: Item, consistent_read: bool, projection_expression: String, expression_attribute_names: HashMap<String, String> }
+    GetItem -> GetItemOutput { table_name: String, key: Item, consistent_read: bool, projection_expression: String, expression_attribute_names: BTreeMap<String, String> }
 }
 setters!(Request<GetItem> {
     text table_name;
@@ -59,7 +59,7 @@ input! {
     /// Writes a row.
     PutItem -> WriteOutput {
         table_name: String, item: Item, condition_expression: String,
-        expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
+        expression_attribute_names: BTreeMap<String, String>, expression_attribute_values: Item,
         return_values: ReturnValue, return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
     }
 }
@@ -86,7 +86,7 @@ input! {
     /// Changes a row, or makes it.
     UpdateItem -> WriteOutput {
         table_name: String, key: Item, update_expression: String, condition_expression: String,
-        expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
+        expression_attribute_names: BTreeMap<String, String>, expression_attribute_values: Item,
         return_values: ReturnValue, return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
     }
 }
@@ -105,7 +105,7 @@ input! {
     /// Deletes a row.
     DeleteItem -> WriteOutput {
         table_name: String, key: Item, condition_expression: String,
-        expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
+        expression_attribute_names: BTreeMap<String, String>, expression_attribute_values: Item,
         return_values: ReturnValue, return_values_on_condition_check_failure: ReturnValuesOnConditionCheckFailure,
     }
 }
@@ -123,7 +123,7 @@ input! {
     /// Reads rows of one key, in order.
     Query -> QueryOutput {
         table_name: String, index_name: String, key_condition_expression: String, filter_expression: String,
-        projection_expression: String, expression_attribute_names: HashMap<String, String>,
+        projection_expression: String, expression_attribute_names: BTreeMap<String, String>,
         expression_attribute_values: Item, consistent_read: bool, scan_index_forward: bool, limit: i32,
         exclusive_start_key: Item,
     }
@@ -145,7 +145,7 @@ input! {
     /// Reads all rows, in no order.
     Scan -> QueryOutput {
         table_name: String, index_name: String, filter_expression: String, projection_expression: String,
-        expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
+        expression_attribute_names: BTreeMap<String, String>, expression_attribute_values: Item,
         consistent_read: bool, limit: i32, exclusive_start_key: Item,
     }
 }
@@ -209,12 +209,12 @@ pub struct KeysAndAttributes {
     pub projection_expression: Option<String>,
     /// Names in it that stand for others.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub expression_attribute_names: Option<HashMap<String, String>>,
+    pub expression_attribute_names: Option<BTreeMap<String, String>>,
 }
 
 input! {
     /// Reads up to 100 rows.
-    BatchGetItem -> BatchGetItemOutput { request_items: HashMap<String, KeysAndAttributes> }
+    BatchGetItem -> BatchGetItemOutput { request_items: BTreeMap<String, KeysAndAttributes> }
 }
 setters!(Request<BatchGetItem> {
     entry(KeysAndAttributes) request_items;
@@ -223,7 +223,7 @@ setters!(Request<BatchGetItem> {
 impl Request<BatchGetItem> {
     /// Sets all that is to be read.
     #[must_use]
-    pub fn set_request_items(mut self, items: Option<HashMap<String, KeysAndAttributes>>) -> Self {
+    pub fn set_request_items(mut self, items: Option<BTreeMap<String, KeysAndAttributes>>) -> Self {
         self.input.request_items = items;
         self
     }
@@ -260,7 +260,7 @@ pub struct QueryOutput {
 #[serde(rename_all = "PascalCase")]
 pub struct BatchGetItemOutput {
     /// The rows of each table, in no order. Those that are not there are missing.
-    pub responses: Option<HashMap<String, Vec<Item>>>,
+    pub responses: Option<BTreeMap<String, Vec<Item>>>,
     /// What was not read this time: ask for it again.
-    pub unprocessed_keys: Option<HashMap<String, KeysAndAttributes>>,
+    pub unprocessed_keys: Option<BTreeMap<String, KeysAndAttributes>>,
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -42,7 +42,7 @@ write! {
     /// Writes a row, within a transaction.
     Put {
         table_name: String, item: Item, condition_expression: String,
-        expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
+        expression_attribute_names: BTreeMap<String, String>, expression_attribute_values: Item,
     }
 }
 
@@ -64,7 +64,7 @@ write! {
     #[expect(clippy::struct_field_names, reason = "they are DynamoDB's names")]
     Update {
         table_name: String, key: Item, update_expression: String, condition_expression: String,
-        expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
+        expression_attribute_names: BTreeMap<String, String>, expression_attribute_values: Item,
     }
 }
 setters!(Update {
@@ -76,7 +76,7 @@ write! {
     /// Deletes a row, within a transaction.
     Delete {
         table_name: String, key: Item, condition_expression: String,
-        expression_attribute_names: HashMap<String, String>, expression_attribute_values: Item,
+        expression_attribute_names: BTreeMap<String, String>, expression_attribute_values: Item,
     }
 }
 setters!(Delete {
