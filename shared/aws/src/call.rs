@@ -1,11 +1,10 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::USER_AGENT;
 use http::{HeaderName, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, Full};
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,11 +12,11 @@ use serde_json::Value;
 
 use crate::Config;
 use crate::error::{Error, Refusal};
+use crate::signature::Unsigned;
 
 /// The pause before a second attempt is at most this long, before each further one at most twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("closedloop/", env!("CARGO_PKG_VERSION")));
@@ -65,7 +64,7 @@ impl Service {
         }
     }
 
-    fn signing_name(self) -> &'static str {
+    pub(crate) fn signing_name(self) -> &'static str {
         if self == Self::Ses {
             "ses"
         } else {
@@ -84,7 +83,7 @@ impl Service {
         }
     }
 
-    fn content_type(self) -> HeaderValue {
+    pub(crate) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::DynamoDb | Self::Sqs => "application/x-amz-json-1.0",
             Self::EventBridge | Self::SecretsManager => "application/x-amz-json-1.1",
@@ -243,33 +242,24 @@ impl Caller {
         uri: &Uri,
         body: Bytes,
     ) -> Result<http::Request<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(uri.clone())
-            .header(CONTENT_TYPE, self.service.content_type())
-            .header(USER_AGENT, USER_AGENT_VALUE);
-        if let Some(prefix) = self.service.target_prefix() {
-            request = request.header(X_AMZ_TARGET, format!("{prefix}.{operation}"));
-        }
-        let mut request = request.body(Full::new(body.clone()))?;
-        let params = v4::SigningParams::builder()
-            .identity(&self.config.shared.identity)
-            .region(self.config.region())
-            .name(self.service.signing_name())
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()?;
-        let headers = request.headers().iter();
-        let headers =
-            headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        let signable = SignableRequest::new(
-            request.method().as_str(),
-            uri.to_string(),
-            headers,
-            SignableBody::Bytes(&body),
-        )?;
-        let (instructions, _signature) = sign(signable, &params.into())?.into_parts();
-        instructions.apply_to_request_http1x(&mut request);
+        let target = match self.service.target_prefix() {
+            Some(prefix) => Some(HeaderValue::try_from(format!("{prefix}.{operation}"))?),
+            None => None,
+        };
+        let unsigned = Unsigned {
+            service: self.service,
+            method: &method,
+            uri,
+            target: target.as_ref(),
+            body: &body,
+        };
+        let signer = &self.config.shared.signer;
+        let mut headers = signer.headers(&unsigned, Timestamp::now())?;
+        headers.insert(USER_AGENT, USER_AGENT_VALUE);
+        let mut request = http::Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers;
         Ok(request)
     }
 }
@@ -277,7 +267,7 @@ impl Caller {
 /// What a part of a path or a query may not hold as it is: all but the characters that signing leaves alone, too.
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')

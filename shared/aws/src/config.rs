@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::identity::Identity;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::call::Service;
 use crate::http::Http;
+use crate::signature::Signer;
 
 /// Keys that sign requests. They are read once: Lambda ends an environment before its keys expire.
 #[derive(Debug, Clone)]
@@ -59,8 +59,7 @@ pub struct Config {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) region: String,
-    pub(crate) identity: Identity,
+    pub(crate) signer: Arc<Signer>,
     endpoints: Vec<(Option<Service>, String)>,
     pub(crate) http: Http,
 }
@@ -71,7 +70,14 @@ impl Config {
     /// # Errors
     /// When connections cannot be secured.
     pub fn new(region: &str, credentials: &Credentials) -> Result<Self, ConfigError> {
-        Ok(Self::with(region, credentials, Vec::new(), Http::new()?))
+        Ok(Self {
+            shared: Arc::new(Shared {
+                signer: Arc::new(Signer::new(region, credentials)),
+                endpoints: Vec::new(),
+                http: Http::new()?,
+            }),
+            patience: Patience::DEFAULT,
+        })
     }
 
     /// Reads what Lambda sets: `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; beside
@@ -136,50 +142,17 @@ impl Config {
 
     /// Where requests go.
     pub fn region(&self) -> &str {
-        &self.shared.region
+        self.shared.signer.region()
     }
 
     fn with_endpoints(self, endpoints: Vec<(Option<Service>, String)>) -> Self {
-        let Shared {
-            region,
-            identity,
-            http,
-            ..
-        } = &*self.shared;
         Self {
             shared: Arc::new(Shared {
-                region: region.clone(),
-                identity: identity.clone(),
+                signer: Arc::clone(&self.shared.signer),
                 endpoints,
-                http: http.clone(),
+                http: self.shared.http.clone(),
             }),
             patience: self.patience,
-        }
-    }
-
-    fn with(
-        region: &str,
-        credentials: &Credentials,
-        endpoints: Vec<(Option<Service>, String)>,
-        http: Http,
-    ) -> Self {
-        let token = credentials.session_token.as_ref();
-        let identity = aws_credential_types::Credentials::new(
-            credentials.access_key_id.clone(),
-            credentials.secret_access_key.expose_secret(),
-            token.map(|token| token.expose_secret().to_owned()),
-            None,
-            "closedloop",
-        )
-        .into();
-        Self {
-            shared: Arc::new(Shared {
-                region: region.to_owned(),
-                identity,
-                endpoints,
-                http,
-            }),
-            patience: Patience::DEFAULT,
         }
     }
 
@@ -188,7 +161,7 @@ impl Config {
         let mut known = self.shared.endpoints.iter();
         match known.find(|(one, _)| one.is_none_or(|one| one == service)) {
             Some((_, url)) => url.trim_end_matches('/').to_owned(),
-            None => service.public_endpoint(&self.shared.region),
+            None => service.public_endpoint(self.region()),
         }
     }
 }

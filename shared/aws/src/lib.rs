@@ -1,6 +1,6 @@
 //! The AWS APIs that the product calls: those operations alone, in AWS's words.
 //!
-//! A request is JSON over HTTP, signed by `aws-sigv4`. The builders are named as in AWS's SDK for Rust, and what they
+//! A request is JSON over HTTP, signed. The builders are named as in AWS's SDK for Rust, and what they
 //! leave out is what the product does not use. That is worth a crate of one's own: most of the CPU time of an event, half
 //! of a function's size and most of the time to build it went into the SDK.
 //!
@@ -12,6 +12,7 @@ mod config;
 mod error;
 mod http;
 mod json;
+mod signature;
 #[macro_use]
 mod setters;
 
