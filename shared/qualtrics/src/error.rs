@@ -89,6 +89,7 @@ impl Error {
     pub fn disposition(&self) -> Disposition {
         match &self.kind {
             ErrorKind::Token(_) => Disposition::Wait { every: LOOK_EVERY },
+            ErrorKind::NoAnswer(Failure::Unsendable { .. }) => Disposition::GiveUp,
             ErrorKind::NoAnswer(Failure::NotSent { .. } | Failure::Interrupted { .. })
             // A page of a gateway with the status 200 goes away.
             | ErrorKind::Unexpected { .. } => Disposition::RETRY,

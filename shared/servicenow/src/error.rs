@@ -216,7 +216,8 @@ impl Error {
                     Disposition::GiveUp
                 }
             }
-            ErrorKind::Input(_)
+            ErrorKind::NoAnswer(Failure::Unsendable { .. })
+            | ErrorKind::Input(_)
             | ErrorKind::Token(_)
             | ErrorKind::NotFound(_)
             | ErrorKind::NoSuchRecord { .. }

@@ -111,7 +111,9 @@ impl Error {
     /// rather than the call is `Wait`: the same call succeeds once somebody has put another token or given it the right.
     pub fn disposition(&self) -> Disposition {
         match &self.kind {
-            ErrorKind::Input(_) => Disposition::GiveUp,
+            ErrorKind::Input(_) | ErrorKind::NoAnswer(Failure::Unsendable { .. }) => {
+                Disposition::GiveUp
+            }
             ErrorKind::Token(_) | ErrorKind::InvalidToken => {
                 Disposition::Wait { every: LOOK_EVERY }
             }

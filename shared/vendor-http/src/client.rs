@@ -92,11 +92,16 @@ impl Client {
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let timeout = request.timeout.unwrap_or(self.timeout);
         let limit = request.body_limit;
+        let bytes = request.url.as_str().len();
         let mut message = match message(request) {
             Ok(message) => message,
             Err(error) => {
                 let source = Box::new(error);
-                return Err(Failure::NotSent { host, source });
+                return Err(Failure::Unsendable {
+                    host,
+                    bytes,
+                    source,
+                });
             }
         };
         // Known once there is a connection, just before the request is written.

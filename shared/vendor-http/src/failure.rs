@@ -6,6 +6,18 @@ use std::time::Duration;
 /// A call without a usable answer. The text never shows a query, a header or a body.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// The address cannot be written: it has more than 64 kB, or no host. Nothing was sent, and never will be.
+    #[error(
+        "the address of a call to {host} cannot be sent, {bytes} bytes of it; nothing was sent"
+    )]
+    Unsendable {
+        /// The host that was to be called.
+        host: String,
+        /// How long the address is.
+        bytes: usize,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// No connection: name lookup, TCP or TLS failed. The request was surely not carried out.
     #[error("no connection to {host}; nothing was sent")]
     NotSent {
@@ -43,7 +55,7 @@ impl Failure {
     /// The status, when an answer had at least begun.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::NotSent { .. } => None,
+            Self::Unsendable { .. } | Self::NotSent { .. } => None,
             Self::Interrupted { status, .. } => *status,
             Self::TooLarge { status, .. } => Some(*status),
         }

@@ -315,9 +315,28 @@ async fn every_character_of_an_address_arrives() {
 async fn other_schemes_are_not_sent() {
     for url in ["ftp://127.0.0.1/?secret=1", "mailto:secret@example.com"] {
         let failure = Client::new().unwrap().send(get(url)).await.unwrap_err();
-        assert!(matches!(failure, Failure::NotSent { .. }), "{failure:?}");
+        assert!(
+            matches!(
+                failure,
+                Failure::NotSent { .. } | Failure::Unsendable { .. }
+            ),
+            "{failure:?}"
+        );
         assert!(!texts(&failure).contains("secret"), "{}", texts(&failure));
     }
+}
+
+#[tokio::test]
+async fn address_that_cannot_be_written_is_told_without_its_query() {
+    let server = Server::start([]).await.unwrap();
+    let url = format!("{}/?secret={}", server.url(), "a".repeat(65_536));
+    let failure = Client::new().unwrap().send(get(&url)).await.unwrap_err();
+    let Failure::Unsendable { bytes, .. } = &failure else {
+        panic!("{failure:?}");
+    };
+    assert_eq!(*bytes, url.len());
+    assert!(!texts(&failure).contains("secret"), "{}", texts(&failure));
+    assert!(server.received().is_empty());
 }
 
 #[tokio::test]

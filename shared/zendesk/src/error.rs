@@ -189,7 +189,8 @@ impl Error {
                     Disposition::GiveUp
                 }
             }
-            ErrorKind::Input(_)
+            ErrorKind::NoAnswer(Failure::Unsendable { .. })
+            | ErrorKind::Input(_)
             | ErrorKind::Token(_)
             | ErrorKind::Anonymous
             | ErrorKind::NotAnAgent { .. }
