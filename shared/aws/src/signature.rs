@@ -115,13 +115,13 @@ impl Signer {
                 headers.insert(name, value);
             }
         }
-        let hash = |bytes| hex::encode(Sha256::digest(bytes));
-        write!(canonical, "\n{names}\n{}", hash(request.body))?;
+        write!(canonical, "\n{names}\n")?;
+        canonical.extend_from_slice(&sha256_hex(request.body)?);
 
         let service = request.service.signing_name();
         let scope = format!("{day}/{}/{service}/aws4_request", self.region);
-        let hash = hash(&canonical);
-        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{hash}");
+        let mut to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n").into_bytes();
+        to_sign.extend_from_slice(&sha256_hex(&canonical)?);
         let signature = self.signature(request.service, day, now, &to_sign);
         let key = &self.credentials.access_key_id;
         let authorization = format!(
@@ -140,13 +140,13 @@ impl Signer {
         Ok(Some(token))
     }
 
-    fn signature(&self, service: Service, day: &str, now: Timestamp, to_sign: &str) -> String {
+    fn signature(&self, service: Service, day: &str, now: Timestamp, to_sign: &[u8]) -> String {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let known = keys
             .iter()
             .find(|key| key.service == service && key.day == day);
         if let Some(known) = known {
-            return calculate_signature(known.key.expose_secret(), to_sign.as_bytes());
+            return calculate_signature(known.key.expose_secret(), to_sign);
         }
         let secret: &SecretString = &self.credentials.secret_access_key;
         let key = generate_signing_key(
@@ -155,7 +155,7 @@ impl Signer {
             &self.region,
             service.signing_name(),
         );
-        let signature = calculate_signature(&key, to_sign.as_bytes());
+        let signature = calculate_signature(&key, to_sign);
         keys.retain(|key| key.service != service);
         keys.push(SigningKey {
             service,
@@ -178,6 +178,12 @@ fn host(uri: &Uri) -> Result<String, Error> {
         Some(port) if Some(port) != usual => format!("{host}:{port}"),
         _ => host.to_owned(),
     })
+}
+
+fn sha256_hex(bytes: &[u8]) -> Result<[u8; 64], Error> {
+    let mut text = [0; 64];
+    hex::encode_to_slice(Sha256::digest(bytes), &mut text)?;
+    Ok(text)
 }
 
 fn sorted_query(uri: &Uri) -> String {
