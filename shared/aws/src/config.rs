@@ -45,6 +45,9 @@ pub enum ConfigError {
     /// A variable that Lambda sets is not there.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
+    /// A variable that Lambda sets holds what cannot be sent.
+    #[error("the environment variable {0} cannot be a header of a request")]
+    Unusable(&'static str),
     /// Connections cannot be secured.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -68,11 +71,13 @@ impl Config {
     /// A region, its keys, and the system's own certificates where a variable names them.
     ///
     /// # Errors
-    /// When connections cannot be secured.
+    /// When the session token cannot be sent, or connections cannot be secured.
     pub fn new(region: &str, credentials: &Credentials) -> Result<Self, ConfigError> {
+        let signer = Signer::new(region, credentials)
+            .map_err(|_| ConfigError::Unusable("AWS_SESSION_TOKEN"))?;
         Ok(Self {
             shared: Arc::new(Shared {
-                signer: Arc::new(Signer::new(region, credentials)),
+                signer: Arc::new(signer),
                 endpoints: Vec::new(),
                 http: Http::new()?,
             }),
@@ -87,7 +92,7 @@ impl Config {
     /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
     ///
     /// # Errors
-    /// The variable that is missing; when connections cannot be secured.
+    /// The variable that is missing or cannot be sent; when connections cannot be secured.
     pub fn from_vars(variables: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let required = |name| variables(name).ok_or(ConfigError::Missing(name));
         let region = variables("AWS_REGION")
@@ -194,6 +199,16 @@ mod tests {
             let error = Config::from_vars(variables(&set)).unwrap_err();
             assert!(error.to_string().contains(missing), "{error}");
         }
+    }
+
+    #[test]
+    fn token_that_cannot_be_sent_is_named_and_not_shown() {
+        let mut set = LAMBDA;
+        set[3].1 = "hunter3\n";
+        let error = Config::from_vars(variables(&set)).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(shown.contains("AWS_SESSION_TOKEN"), "{shown}");
+        assert!(!shown.contains("hunter"), "{shown}");
     }
 
     #[test]

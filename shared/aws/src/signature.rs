@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, InvalidHeaderValue};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
@@ -47,7 +47,9 @@ pub(crate) struct Unsigned<'a> {
 #[derive(Debug)]
 pub(crate) struct Signer {
     region: String,
-    credentials: Credentials,
+    access_key_id: String,
+    secret_access_key: SecretString,
+    session_token: Option<HeaderValue>,
     keys: Mutex<Vec<SigningKey>>,
 }
 
@@ -60,12 +62,22 @@ struct SigningKey {
 }
 
 impl Signer {
-    pub(crate) fn new(region: &str, credentials: &Credentials) -> Self {
-        Self {
-            region: region.to_owned(),
-            credentials: credentials.clone(),
-            keys: Mutex::new(Vec::new()),
+    /// # Errors
+    /// When the session token cannot be a header.
+    pub(crate) fn new(region: &str, credentials: &Credentials) -> Result<Self, InvalidHeaderValue> {
+        let token = credentials.session_token.as_ref();
+        let token = token.map(|token| HeaderValue::from_str(token.expose_secret()));
+        let mut token = token.transpose()?;
+        if let Some(token) = &mut token {
+            token.set_sensitive(true);
         }
+        Ok(Self {
+            region: region.to_owned(),
+            access_key_id: credentials.access_key_id.clone(),
+            secret_access_key: credentials.secret_access_key.clone(),
+            session_token: token,
+            keys: Mutex::new(Vec::new()),
+        })
     }
 
     pub(crate) fn region(&self) -> &str {
@@ -75,7 +87,7 @@ impl Signer {
     /// The headers of the request: those that are signed, but for `Host`, and the one that signs.
     ///
     /// # Errors
-    /// When the address has no host, or a credential cannot be a header.
+    /// When the address has no host, or the name of the key cannot be in a header.
     pub(crate) fn headers(
         &self,
         request: &Unsigned<'_>,
@@ -89,7 +101,7 @@ impl Signer {
             (CONTENT_TYPE, Some(request.service.content_type())),
             (HOST, Some(HeaderValue::try_from(host)?)),
             (X_AMZ_DATE, Some(HeaderValue::from_str(&time)?)),
-            (X_AMZ_SECURITY_TOKEN, self.session_token()?),
+            (X_AMZ_SECURITY_TOKEN, self.session_token.clone()),
             (X_AMZ_TARGET, request.target.cloned()),
         ];
         let signed = signed
@@ -123,21 +135,12 @@ impl Signer {
         let mut to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n").into_bytes();
         to_sign.extend_from_slice(&sha256_hex(&canonical)?);
         let signature = self.signature(request.service, day, now, &to_sign);
-        let key = &self.credentials.access_key_id;
+        let key = &self.access_key_id;
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={key}/{scope}, SignedHeaders={names}, Signature={signature}"
         );
         headers.insert(AUTHORIZATION, HeaderValue::try_from(authorization)?);
         Ok(headers)
-    }
-
-    fn session_token(&self) -> Result<Option<HeaderValue>, Error> {
-        let Some(token) = &self.credentials.session_token else {
-            return Ok(None);
-        };
-        let mut token = HeaderValue::from_str(token.expose_secret())?;
-        token.set_sensitive(true);
-        Ok(Some(token))
     }
 
     fn signature(&self, service: Service, day: &str, now: Timestamp, to_sign: &[u8]) -> String {
@@ -148,9 +151,8 @@ impl Signer {
         if let Some(known) = known {
             return calculate_signature(known.key.expose_secret(), to_sign);
         }
-        let secret: &SecretString = &self.credentials.secret_access_key;
         let key = generate_signing_key(
-            secret.expose_secret(),
+            self.secret_access_key.expose_secret(),
             now.into(),
             &self.region,
             service.signing_name(),
@@ -305,7 +307,7 @@ mod tests {
             let target = target.as_ref();
             let request = Unsigned { service, method: &method, uri: &uri, target, body: &body };
             let expected = of_the_library(&credentials, &request, now);
-            let signer = Signer::new("eu-west-1", &credentials);
+            let signer = Signer::new("eu-west-1", &credentials).unwrap();
             // The second time with the key that is there.
             for _ in 0..2 {
                 prop_assert_eq!(&signer.headers(&request, now).unwrap(), &expected);
@@ -320,7 +322,7 @@ mod tests {
             secret_access_key: "hunter2".into(),
             session_token: None,
         };
-        let signer = Signer::new("eu-west-1", &credentials);
+        let signer = Signer::new("eu-west-1", &credentials).unwrap();
         let uri: Uri = "https://example.com/".parse().unwrap();
         let evening: Timestamp = "2026-11-22T23:59:59Z".parse().unwrap();
         let morning: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
