@@ -11,7 +11,7 @@ help:
 	@echo 'make run    the whole bundle on this machine, with a demonstration; Ctrl-C ends it'
 	@echo 'make test   formatting, lints, unit and property tests, template checks, end-to-end tests'
 	@echo 'make lint | unit | template | end-to-end   the parts of make test'
-	@echo 'make schemas   the JSON Schemas of definitions, made anew from the types'
+	@echo 'make schemas   the JSON Schemas of definitions and the OpenAPI document, made anew from the types'
 	@echo 'make deny   licences, duplicates and sources of dependencies (needs cargo-deny)'
 	@echo 'make bench   what every function and an event on its whole way need and cost: docs/benchmarks'
 	@echo 'make bench-deployed   5,000 events at once through the bundle on this machine: docs/benchmarks/deployed.md'
@@ -45,6 +45,7 @@ schemas:
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema endpoint > schemas/endpoint.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema mail-template > schemas/mail-template.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema teamviewer-settings > schemas/teamviewer-settings.schema.json
+	cargo run --quiet -p api $(CARGO_TARGET) --example openapi > functions/api/openapi.json
 
 deny:
 	cargo deny check bans licenses sources

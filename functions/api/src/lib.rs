@@ -15,7 +15,7 @@ pub mod route;
 pub mod router;
 pub mod routes;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use access::{Authenticator, Caller, Oidc};
@@ -26,7 +26,6 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue};
 use jiff::Timestamp;
 use management::Management;
-use serde_json::Value;
 use startup::AwsConfig;
 
 use crate::config::Config;
@@ -54,7 +53,6 @@ pub struct Deps {
     /// Does what is asked.
     pub management: Management,
     router: Router,
-    document: OnceLock<Value>,
 }
 
 impl Deps {
@@ -76,14 +74,7 @@ impl Deps {
             authenticator: Authenticator::new(access::Tokens::new(tokens), oidc),
             management: Management::new(aws, config.names, accounts, process),
             router,
-            document: OnceLock::new(),
         })
-    }
-
-    /// The OpenAPI document. Made when it is first asked for: few ask, and it takes longer than all the rest of a start.
-    pub fn document(&self) -> &Value {
-        self.document
-            .get_or_init(|| openapi::document(self.router.routes()))
     }
 }
 

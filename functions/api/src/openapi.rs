@@ -1,5 +1,8 @@
 //! The OpenAPI document, made of the routes.
 //!
+//! It is made when the routes change, not when the function runs: what is served is the committed [`DOCUMENT`], which
+//! a test holds to the routes.
+//!
 //! Source: <https://spec.openapis.org/oas/v3.1.1.html>
 
 use http::Method;
@@ -9,7 +12,13 @@ use serde_json::{Map, Value, json};
 
 use crate::problem::ProblemBody;
 use crate::request::MAX_BODY;
-use crate::route::{Preconditions, Route, Rule};
+use crate::route::{Description, Preconditions, Route, Rule};
+
+/// The document, as it is committed and served.
+pub const DOCUMENT: &str = include_str!("../openapi.json");
+
+/// How many levels of the document have lines of their own: down to an operation, and to a schema.
+const LEVELS_OF_LINES: usize = 3;
 
 const DESCRIPTION: &str = "\
 Manages a closedloop stack: endpoints, accounts, workflows, runs, events, remote-support connections and service \
@@ -23,7 +32,7 @@ Whatever goes wrong is told as problem details (RFC 9457). Their `request_id`, a
 API its gateway may answer 429 and 5xx by itself, in its own form.";
 
 /// The document of these routes.
-pub fn document(routes: &[Route]) -> Value {
+pub fn document(routes: &[Route<Description>]) -> Value {
     let mut generator = SchemaSettings::draft2020_12()
         .with(|settings| {
             settings.definitions_path = "/components/schemas".into();
@@ -65,6 +74,32 @@ pub fn document(routes: &[Route]) -> Value {
     })
 }
 
+/// The document as text: one line for each operation and each schema, so that its changes can be read and it is
+/// hardly larger than without lines.
+pub fn text(document: &Value) -> String {
+    let mut text = String::new();
+    write(document, 0, &mut text);
+    text.push('\n');
+    text
+}
+
+fn write(value: &Value, level: usize, text: &mut String) {
+    let fields = value.as_object().filter(|_| level < LEVELS_OF_LINES);
+    let Some(fields) = fields.filter(|fields| !fields.is_empty()) else {
+        return text.push_str(&value.to_string());
+    };
+    text.push('{');
+    for (place, (name, field)) in fields.iter().enumerate() {
+        let comma = if place == 0 { "" } else { "," };
+        let indent = "  ".repeat(level + 1);
+        text.extend([comma, "\n", &indent, &json!(name).to_string(), ": "]);
+        write(field, level + 1, text);
+    }
+    text.push('\n');
+    text.push_str(&"  ".repeat(level));
+    text.push('}');
+}
+
 fn tags() -> Value {
     json!([
         {"name": "endpoints", "description": "The ways in for events"},
@@ -83,13 +118,13 @@ fn tags() -> Value {
     ])
 }
 
-fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
+fn operation(route: &Route<Description>, generator: &mut SchemaGenerator) -> Value {
     let tag = route.path.split('/').nth(2).unwrap_or_default();
     let mut operation = json!({
         "operationId": route.operation,
         "tags": [tag],
-        "summary": route.summary,
-        "description": format!("{}\n\n{}", route.description, roles(route.rule)),
+        "summary": route.side.summary,
+        "description": format!("{}\n\n{}", route.side.description, roles(route.rule)),
         "responses": responses(route, generator),
     });
     let parameters = parameters(route, generator);
@@ -101,9 +136,9 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         Rule::EveryCaller => {}
         Rule::Roles(roles) => operation["x-roles"] = json!(roles),
     }
-    if let Some(schema) = (route.shape.body)(generator) {
+    if let Some(schema) = (route.side.shape.body)(generator) {
         let mut content = json!({"schema": schema});
-        if let Some(example) = &route.example {
+        if let Some(example) = &route.side.example {
             content["example"] = example.clone();
         }
         operation["requestBody"] = json!({
@@ -126,16 +161,16 @@ fn roles(rule: Rule) -> String {
     }
 }
 
-fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Vec<Value> {
-    let mut parameters = of_type("path", &(route.shape.path)(generator));
+fn parameters(route: &Route<Description>, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let mut parameters = of_type("path", &(route.side.shape.path)(generator));
     // The part that names what the route is about has none of its own.
     let unnamed = parameters
         .iter_mut()
         .find(|parameter| parameter.get("example").is_none());
-    if let (Some(parameter), Some(example)) = (unnamed, route.at) {
+    if let (Some(parameter), Some(example)) = (unnamed, route.side.at) {
         parameter["example"] = example.into();
     }
-    parameters.extend(of_type("query", &(route.shape.query)(generator)));
+    parameters.extend(of_type("query", &(route.side.shape.query)(generator)));
     let if_match = json!({
         "name": "If-Match", "in": "header", "required": false,
         "description": "The revision, as `ETag` gave it, that the change is meant for; else 412.",
@@ -212,23 +247,23 @@ fn without_null(property: &Value) -> Value {
     property
 }
 
-fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
+fn responses(route: &Route<Description>, generator: &mut SchemaGenerator) -> Value {
     let mut responses = Map::new();
-    for status in route.shape.statuses {
+    for status in route.side.shape.statuses {
         let mut response = json!({
             "description": success(*status, &route.method),
             "headers": headers(),
         });
-        for header in route.shape.headers {
+        for header in route.side.shape.headers {
             response["headers"][header.name] = json!({
                 "description": header.description,
                 "schema": {"type": "string", "pattern": header.pattern},
             });
         }
-        if let Some(schema) = (route.shape.answer)(generator) {
+        if let Some(schema) = (route.side.shape.answer)(generator) {
             response["content"] = json!({"application/json": {"schema": schema}});
         }
-        if route.shape.has_csv {
+        if route.side.shape.has_csv {
             response["content"]["text/csv"] = json!({"schema": {"type": "string"}});
         }
         responses.insert(status.to_string(), response);
@@ -354,16 +389,24 @@ mod tests {
     #[test]
     fn every_status_has_a_name_and_every_operation_says_what_it_is() {
         let mut operations = std::collections::BTreeSet::new();
-        for route in routes::all() {
+        for route in routes::all::<Description>() {
             for status in route.problems() {
                 assert_ne!(problem_name(status), "Problem", "{route:?} {status}");
             }
             assert!(operations.insert(route.operation), "{route:?}");
             assert!(
-                !route.summary.is_empty() && route.description.ends_with('.'),
+                !route.side.summary.is_empty() && route.side.description.ends_with('.'),
                 "{route:?}"
             );
         }
+    }
+
+    #[test]
+    fn committed_document_is_that_of_the_routes() {
+        assert!(
+            text(&document(&routes::all())) == DOCUMENT,
+            "functions/api/openapi.json is out of date: `make schemas` makes it anew"
+        );
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! A route is one value: where it is, who may take it, what it takes and what it answers.
 //!
-//! **Invariant**: the router, the check of roles and the OpenAPI document read the same values, and the types
+//! **Invariant**: the router, the check of roles and the OpenAPI document are made of the same list, and the types
 //! of a handler say what is read and written. So no route can be without a rule, and the document cannot say
 //! anything else than what happens.
+//!
+//! A [`Route`] has two sides: its [`Handler`], which the function takes, and its [`Description`], of which the
+//! document is made.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -228,6 +231,8 @@ pub struct Reply {
 pub enum Content {
     /// `application/json`.
     Json(Value),
+    /// `application/json`, as text that is part of the function.
+    Ready(&'static str),
     /// `text/csv`.
     Csv(String),
 }
@@ -236,7 +241,7 @@ impl Content {
     /// The header `Content-Type`.
     pub fn media_type(&self) -> &'static str {
         match self {
-            Self::Json(_) => "application/json",
+            Self::Json(_) | Self::Ready(_) => "application/json",
             // Source: RFC 4180, 3
             Self::Csv(_) => "text/csv; charset=utf-8; header=present",
         }
@@ -246,6 +251,7 @@ impl Content {
     pub fn into_text(self) -> String {
         match self {
             Self::Json(value) => value.to_string(),
+            Self::Ready(text) => text.to_owned(),
             Self::Csv(text) => text,
         }
     }
@@ -332,6 +338,21 @@ pub enum JsonOrCsv<T> {
         /// The cursor of what follows.
         next: Option<String>,
     },
+}
+
+/// 200 with a body that describes a `T` and is JSON already.
+#[derive(Debug)]
+pub struct Ready<T> {
+    text: &'static str,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Ready<T> {
+    /// With this text.
+    pub const fn of_json(text: &'static str) -> Self {
+        let of = PhantomData;
+        Self { text, of }
+    }
 }
 
 /// 204.
@@ -426,6 +447,22 @@ impl<T: Serialize + JsonSchema> Answer for JsonOrCsv<T> {
     }
 }
 
+impl<T: JsonSchema> Answer for Ready<T> {
+    const STATUSES: &'static [u16] = &[200];
+
+    fn schema(generator: &mut SchemaGenerator) -> Option<Schema> {
+        Some(generator.subschema_for::<T>())
+    }
+
+    fn reply(self) -> Result<Reply, Problem> {
+        Ok(Reply {
+            status: 200,
+            body: Some(Content::Ready(self.text)),
+            headers: Vec::new(),
+        })
+    }
+}
+
 impl Answer for Gone {
     const STATUSES: &'static [u16] = &[204];
 
@@ -472,10 +509,98 @@ pub struct Input {
 }
 
 type Replying = Pin<Box<dyn Future<Output = Result<Reply, Problem>> + Send>>;
-type Handler = Box<dyn Fn(Arc<Deps>, Input) -> Replying + Send + Sync>;
+type Handle = Box<dyn Fn(Arc<Deps>, Input) -> Replying + Send + Sync>;
 
-/// One method of one path.
-pub struct Route {
+/// What is kept of a route.
+///
+/// Whoever lists the routes chooses one side, so that the function is built without the other: the code that writes
+/// schemas is as much as that of all handlers.
+pub trait Side: Sized {
+    /// Keeps what it needs of the handler.
+    fn of<P, Q, B, A, F, Fut>(handler: F) -> Self
+    where
+        P: Parameters,
+        Q: Parameters,
+        B: Body,
+        A: Answer,
+        F: Fn(Arc<Deps>, Call<P, Q, B>) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, Problem>> + Send + 'static;
+
+    /// Has the description filled in, where there is one.
+    fn describe(&mut self, tell: impl FnOnce(&mut Description));
+}
+
+/// The side that the function takes.
+pub struct Handler(Handle);
+
+impl Side for Handler {
+    fn of<P, Q, B, A, F, Fut>(handler: F) -> Self
+    where
+        P: Parameters,
+        Q: Parameters,
+        B: Body,
+        A: Answer,
+        F: Fn(Arc<Deps>, Call<P, Q, B>) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, Problem>> + Send + 'static,
+    {
+        Self(Box::new(move |deps, input| {
+            Box::pin(async move { handler(deps, call(input)?).await?.reply() })
+        }))
+    }
+
+    fn describe(&mut self, _: impl FnOnce(&mut Description)) {}
+}
+
+/// The side of which the OpenAPI document is made.
+pub struct Description {
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// What else is to be known of it, in Markdown.
+    pub description: &'static str,
+    /// A body that is taken as it is.
+    pub example: Option<Value>,
+    /// What can stand in the path where a part is given.
+    pub at: Option<&'static str>,
+    /// Answers other than those that follow from the types.
+    pub also: &'static [u16],
+    pub(crate) shape: Shape,
+}
+
+impl Side for Description {
+    fn of<P, Q, B, A, F, Fut>(_: F) -> Self
+    where
+        P: Parameters,
+        Q: Parameters,
+        B: Body,
+        A: Answer,
+        F: Fn(Arc<Deps>, Call<P, Q, B>) -> Fut + Copy + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, Problem>> + Send + 'static,
+    {
+        Self {
+            summary: "",
+            description: "",
+            example: None,
+            at: None,
+            also: &[],
+            shape: Shape {
+                path: P::json_schema,
+                query: Q::json_schema,
+                body: B::schema,
+                answer: A::schema,
+                statuses: A::STATUSES,
+                headers: A::HEADERS,
+                has_csv: A::HAS_CSV,
+            },
+        }
+    }
+
+    fn describe(&mut self, tell: impl FnOnce(&mut Description)) {
+        tell(self);
+    }
+}
+
+/// One method of one path, from one side.
+pub struct Route<T> {
     /// The method.
     pub method: Method,
     /// The path; `{name}` stands for a part that is given.
@@ -484,20 +609,10 @@ pub struct Route {
     pub rule: Rule,
     /// What it is called in the OpenAPI document.
     pub operation: &'static str,
-    /// What it does, in a few words.
-    pub summary: &'static str,
-    /// What else is to be known of it, in Markdown.
-    pub description: &'static str,
-    /// A body that is taken as it is, for the OpenAPI document.
-    pub example: Option<Value>,
-    /// What can stand in the path where a part is given, for the OpenAPI document.
-    pub at: Option<&'static str>,
     /// Whether `If-Match` and `If-None-Match` are heeded.
     pub preconditions: Preconditions,
-    /// Answers other than those that follow from the types.
-    pub also: &'static [u16],
-    pub(crate) shape: Shape,
-    handler: Handler,
+    /// What is kept of it.
+    pub side: T,
 }
 
 /// The headers that make a change depend on what is stored.
@@ -523,13 +638,13 @@ pub(crate) struct Shape {
     pub(crate) has_csv: bool,
 }
 
-impl std::fmt::Debug for Route {
+impl<T> std::fmt::Debug for Route<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} ({:?})", self.method, self.path, self.rule)
     }
 }
 
-impl Route {
+impl<T: Side> Route<T> {
     /// A route. What it reads and answers are its handler's types.
     pub fn new<P, Q, B, A, F, Fut>(
         method: Method,
@@ -551,49 +666,51 @@ impl Route {
             path,
             rule,
             operation,
-            summary: "",
-            description: "",
-            example: None,
-            at: None,
             preconditions: Preconditions::None,
-            also: &[],
-            shape: Shape {
-                path: P::json_schema,
-                query: Q::json_schema,
-                body: B::schema,
-                answer: A::schema,
-                statuses: A::STATUSES,
-                headers: A::HEADERS,
-                has_csv: A::HAS_CSV,
-            },
-            handler: Box::new(move |deps, input| {
-                Box::pin(async move { handler(deps, call(input)?).await?.reply() })
-            }),
+            side: T::of(handler),
         }
     }
 
     /// Says what it does.
     #[must_use]
     pub fn says(mut self, summary: &'static str, description: &'static str) -> Self {
-        self.summary = summary;
-        self.description = description;
+        self.side.describe(|side| {
+            side.summary = summary;
+            side.description = description;
+        });
         self
     }
 
     /// Gives an example of a body.
     #[must_use]
-    pub fn example(mut self, body: Value) -> Self {
-        self.example = Some(body);
+    pub fn example(mut self, body: impl FnOnce() -> Value) -> Self {
+        self.side.describe(|side| side.example = Some(body()));
         self
     }
 
     /// Gives an example of the part of the path that is given.
     #[must_use]
     pub fn at(mut self, part: &'static str) -> Self {
-        self.at = Some(part);
+        self.side.describe(|side| side.at = Some(part));
         self
     }
 
+    /// Heeds these headers.
+    #[must_use]
+    pub fn heeds(mut self, preconditions: Preconditions) -> Self {
+        self.preconditions = preconditions;
+        self
+    }
+
+    /// May answer these statuses, too.
+    #[must_use]
+    pub fn also_answers(mut self, statuses: &'static [u16]) -> Self {
+        self.side.describe(|side| side.also = statuses);
+        self
+    }
+}
+
+impl Route<Handler> {
     /// Checks that the request states no precondition that would not be heeded: whoever states one relies on it.
     ///
     /// # Errors
@@ -617,20 +734,6 @@ impl Route {
         Ok(())
     }
 
-    /// Heeds these headers.
-    #[must_use]
-    pub fn heeds(mut self, preconditions: Preconditions) -> Self {
-        self.preconditions = preconditions;
-        self
-    }
-
-    /// May answer these statuses, too.
-    #[must_use]
-    pub fn also_answers(mut self, statuses: &'static [u16]) -> Self {
-        self.also = statuses;
-        self
-    }
-
     /// Whether this caller may take it.
     ///
     /// # Errors
@@ -648,9 +751,11 @@ impl Route {
     /// # Errors
     /// Whatever is wrong with the request, or goes wrong.
     pub async fn take(&self, deps: Arc<Deps>, input: Input) -> Result<Reply, Problem> {
-        (self.handler)(deps, input).await
+        (self.side.0)(deps, input).await
     }
+}
 
+impl Route<Description> {
     /// The statuses of problems that it may answer.
     pub fn problems(&self) -> BTreeSet<u16> {
         let has_parameters = |schema: fn(&mut SchemaGenerator) -> Schema| {
@@ -658,7 +763,7 @@ impl Route {
             let properties = schema.get("properties").and_then(Value::as_object);
             properties.is_some_and(|properties| !properties.is_empty())
         };
-        let has_body = (self.shape.body)(&mut SchemaGenerator::default()).is_some();
+        let has_body = (self.side.shape.body)(&mut SchemaGenerator::default()).is_some();
         let changes = self.method != Method::GET;
         // Every route refuses parameters of the query that it does not know.
         let mut statuses = BTreeSet::from([400, 405]);
@@ -669,11 +774,11 @@ impl Route {
         };
         // 422 also tells of an answer that is too large.
         add(self.rule != Rule::Everybody, &[401, 403, 422, 500, 503]);
-        add(has_parameters(self.shape.path), &[404]);
+        add(has_parameters(self.side.shape.path), &[404]);
         add(changes, &[409]);
         add(has_body, &[413, 415]);
         add(self.preconditions != Preconditions::None, &[412]);
-        add(true, self.also);
+        add(true, self.side.also);
         statuses
     }
 }

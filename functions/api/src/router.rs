@@ -4,14 +4,14 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 
 use crate::problem::Problem;
-use crate::route::Route;
+use crate::route::{Handler, Route};
 
 /// The parts of a path that have names, each with what stands in its place.
 type Parts = Vec<(String, String)>;
 
 /// All routes, found by path and method.
 pub struct Router {
-    routes: Vec<Route>,
+    routes: Vec<Route<Handler>>,
     /// For each path the places of its routes.
     paths: matchit::Router<Vec<usize>>,
 }
@@ -49,7 +49,7 @@ impl Router {
     ///
     /// # Errors
     /// When the list has a mistake.
-    pub fn new(routes: Vec<Route>) -> Result<Self, RouterError> {
+    pub fn new(routes: Vec<Route<Handler>>) -> Result<Self, RouterError> {
         let mut by_path: Vec<(&'static str, Vec<usize>)> = Vec::new();
         for (place, route) in routes.iter().enumerate() {
             let path = route.path;
@@ -79,18 +79,13 @@ impl Router {
         Ok(Self { routes, paths })
     }
 
-    /// All of them.
-    pub fn routes(&self) -> &[Route] {
-        &self.routes
-    }
-
     /// The route, and the decoded parts of the path that have names.
     ///
     /// # Errors
     /// 404, or 405 that says what is allowed.
-    pub fn find(&self, method: &Method, path: &str) -> Result<(&Route, Parts), Problem> {
+    pub fn find(&self, method: &Method, path: &str) -> Result<(&Route<Handler>, Parts), Problem> {
         let found = self.paths.at(path).map_err(|_| Problem::no_route())?;
-        let here: Vec<&Route> = found
+        let here: Vec<&Route<Handler>> = found
             .value
             .iter()
             .filter_map(|place| self.routes.get(*place))

@@ -13,10 +13,10 @@ mod teamviewer;
 mod tokens;
 mod workflows;
 
-use crate::route::Route;
+use crate::route::{Route, Side};
 
-/// Every route.
-pub fn all() -> Vec<Route> {
+/// Every route, from the side that is wanted.
+pub fn all<T: Side>() -> Vec<Route<T>> {
     [
         me::routes(),
         endpoints::routes(),
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Route> {
     ]
     .into_iter()
     .flatten()
-    .map(|route| match example_of_part(route.path) {
+    .map(|route: Route<T>| match example_of_part(route.path) {
         Some(example) => route.at(example),
         None => route,
     })

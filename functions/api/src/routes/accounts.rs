@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{ADMIN, Call, Found, Gone, Json, Nothing, OPERATOR, Put, Route};
+use crate::route::{ADMIN, Call, Found, Gone, Json, Nothing, OPERATOR, Put, Route, Side};
 
 /// Names an account.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -32,7 +32,7 @@ struct Deletion {
 
 const ONE: &str = "/v1/accounts/{name}";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(Method::GET, "/v1/accounts", OPERATOR, "listAccounts", list)
             .says("List the accounts", "All of them, by name; not paged."),
@@ -46,7 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "Or replaces the credentials of one that is there. They can never be read again. Without \
                  `owner` the caller is named.",
             )
-            .example(json!({
+            .example(|| json!({
                 "vendor": "zendesk", "instance": "example",
                 "credential": {"kind": "api_token", "email": "agent@example.com", "token": "not-a-real-token"}
             })),
@@ -67,7 +67,7 @@ pub(super) fn routes() -> Vec<Route> {
             "Somebody must open the URL of the answer and agree at the vendor. An account that has a client \
              already needs none in the request. Without `owner` the caller is named.",
         )
-        .example(json!({
+        .example(|| json!({
             "vendor": "servicenow", "instance": "dev12345", "client_id": "0123456789abcdef",
             "client_secret": "not-a-real-secret"
         })),
@@ -93,7 +93,7 @@ pub(super) fn routes() -> Vec<Route> {
             "Rename an account",
             "The answer lists the workflows that still use the old name.",
         )
-        .example(json!({"to": "help-desk"})),
+        .example(|| json!({"to": "help-desk"})),
         Route::new(
             Method::GET,
             "/v1/accounts/{name}/ticket-fields",

@@ -8,11 +8,11 @@ use management::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{Call, Found, ITIL, Json, Nothing, Put, Route};
+use crate::route::{Call, Found, ITIL, Json, Nothing, Put, Route, Side};
 
 /// Names a service case.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -30,13 +30,13 @@ struct OfTask {
 
 const ALL: &str = "/v1/cases";
 
-pub(super) fn routes() -> Vec<Route> {
-    let mut routes = reading();
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
+    let mut routes = reading::<T>();
     routes.extend(changing());
     routes
 }
 
-fn reading() -> Vec<Route> {
+fn reading<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(Method::GET, ALL, ITIL, "listCases", list)
             .says(
@@ -80,9 +80,7 @@ fn reading() -> Vec<Route> {
     ]
 }
 
-fn changing() -> Vec<Route> {
-    let share =
-        json!({"template": "TV_ShareSession", "to": ["eve@example.com"], "share_id": "first-mail"});
+fn changing<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(Method::POST, ALL, ITIL, "createCase", create)
             .says(
@@ -92,7 +90,7 @@ fn changing() -> Vec<Route> {
                  When the caller must sign in first, the answer is 409, and the case is made by itself once they have.",
             )
             .also_answers(&[404])
-            .example(json!({
+            .example(|| json!({
                 "task": {"table": "incident", "number": "INC0010001"}, "customer_name": "Eve Example",
                 "waiting_message": "We are with you in a moment."
             })),
@@ -118,7 +116,7 @@ fn changing() -> Vec<Route> {
             "Assign a service case to a supporter",
             "By TeamViewer's id of them.",
         )
-        .example(json!({"user": "u1001"})),
+        .example(|| json!({"user": "u1001"})),
         Route::new(
             Method::POST,
             "/v1/cases/{code}/share",
@@ -131,7 +129,7 @@ fn changing() -> Vec<Route> {
             "To the case's customer unless `to` names others. Under one `share_id` one mail is sent; without, one for the same \
              template and people. When it is not known whether a mail was sent, the answer is 409: `resend` sends it again.",
         )
-        .example(share.clone()),
+        .example(share_example),
         Route::new(
             Method::POST,
             "/v1/cases/{code}/share/preview",
@@ -143,8 +141,12 @@ fn changing() -> Vec<Route> {
             "See the mail that sharing a session code would send",
             "Nothing is sent and nothing is stored.",
         )
-        .example(share),
+        .example(share_example),
     ]
+}
+
+fn share_example() -> Value {
+    json!({"template": "TV_ShareSession", "to": ["eve@example.com"], "share_id": "first-mail"})
 }
 
 async fn list(

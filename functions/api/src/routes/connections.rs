@@ -15,7 +15,7 @@ use crate::Deps;
 use crate::problem::Problem;
 use crate::route::{
     Accepted, Call, Found, HISTORY_STATE, Json, JsonOrCsv, Nothing, Route, SESSION_HISTORY_USER,
-    TASK_HISTORY,
+    Side, TASK_HISTORY,
 };
 
 /// Names a ServiceNow task.
@@ -27,7 +27,7 @@ struct OfTask {
 
 const OF_TASK: &str = "/v1/tasks/{task}/connections";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(
             Method::GET,
@@ -80,7 +80,7 @@ pub(super) fn routes() -> Vec<Route> {
             "Those that the scheduled run would fetch, and back to `since` where it is given. Nobody waits for it: ask for the \
              status. Two who ask at once get one fetch. While no history is kept, the answer is 409.",
         )
-        .example(json!({"since": "2026-11-20T00:00:00Z"})),
+        .example(|| json!({"since": "2026-11-20T00:00:00Z"})),
         Route::new(
             Method::GET,
             OF_TASK,

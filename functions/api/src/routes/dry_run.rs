@@ -6,13 +6,9 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{Call, Found, Json, Nothing, OPERATOR, Route};
+use crate::route::{Call, Found, Json, Nothing, OPERATOR, Route, Side};
 
-pub(super) fn routes() -> Vec<Route> {
-    let example = json!({
-        "workflow_id": "review-follow-up",
-        "event": {"type": "review.created", "data": {"rating": 1, "text": "Nobody answers."}}
-    });
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(Method::POST, "/v1/dry-run", OPERATOR, "dryRun", dry_run)
             .says(
@@ -22,7 +18,10 @@ pub(super) fn routes() -> Vec<Route> {
                  a definition, the event one that was received or a document.",
             )
             .also_answers(&[404])
-            .example(example),
+            .example(|| json!({
+                "workflow_id": "review-follow-up",
+                "event": {"type": "review.created", "data": {"rating": 1, "text": "Nobody answers."}}
+            })),
     ]
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{ADMIN, Call, Document, Found, Json, Nothing, OPERATOR, Put, Route};
+use crate::route::{ADMIN, Call, Document, Found, Json, Nothing, OPERATOR, Put, Route, Side};
 
 /// Names an endpoint.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ struct Named {
 
 const ONE: &str = "/v1/endpoints/{name}";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(
             Method::GET,
@@ -42,7 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "Create or replace an endpoint",
                 "The `name` in the body must be the one in the path. Its secret stays as it is.",
             )
-            .example(json!({
+            .example(|| json!({
                 "name": "reviews", "kind": "json", "verification": {"scheme": "standard_webhooks"},
                 "mapping": {"id": "/review/id", "type": "/event"}
             })),
@@ -62,7 +62,7 @@ pub(super) fn routes() -> Vec<Route> {
             "The secret before stays valid until it is dropped. A secret can never be read again: one that is \
              made here is in this answer only.",
         )
-        .example(json!({"action": "generate"})),
+        .example(|| json!({"action": "generate"})),
     ]
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{Call, Found, Json, Nothing, OPERATOR, Route};
+use crate::route::{Call, Found, Json, Nothing, OPERATOR, Route, Side};
 
 /// Names an event.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,7 +21,7 @@ struct Named {
     key: EventKey,
 }
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(Method::GET, "/v1/events", OPERATOR, "listEvents", list).says(
             "List events",
@@ -47,7 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
              says why. Asking again under one `replay_id` does it once. When the workflow is off, or an earlier run that \
              has the same keys goes on, the answer is 409.",
         )
-        .example(json!({"workflow": "review-follow-up", "replay_id": "after-the-outage"})),
+        .example(|| json!({"workflow": "review-follow-up", "replay_id": "after-the-outage"})),
         Route::new(
             Method::POST,
             "/v1/events/replay",
@@ -60,7 +60,7 @@ pub(super) fn routes() -> Vec<Route> {
             "The oldest first, some at a time: ask again with `next` as `cursor` until there is none. Safe to repeat and \
              to break off: under one `replay_id` each event is handled once.",
         )
-        .example(json!({
+        .example(|| json!({
             "since": "2026-11-21T00:00:00Z", "until": "2026-11-22T00:00:00Z", "workflow": "review-follow-up",
             "replay_id": "after-the-outage", "missing": true
         }))

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{ADMIN, Call, Document, Found, Gone, ITIL, Nothing, Put, Route};
+use crate::route::{ADMIN, Call, Document, Found, Gone, ITIL, Nothing, Put, Route, Side};
 
 /// Names a template.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -20,7 +20,7 @@ struct Named {
 
 const ONE: &str = "/v1/mail-templates/{name}";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(
             Method::GET,
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "Create or replace a mail template",
                 "The `name` in the body must be the one in the path. Where it does not begin with `TV_`, `warnings` says so.",
             )
-            .example(json!({
+            .example(|| json!({
                 "name": "TV_ShareSession", "subject": "Your session code for ${number}",
                 "text": "Hello ${caller_id.name}, your code is ${teamviewer.code}: ${teamviewer.link}"
             })),

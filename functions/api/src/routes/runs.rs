@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{Call, Found, Json, Nothing, OPERATOR, Route};
+use crate::route::{Call, Found, Json, Nothing, OPERATOR, Route, Side};
 
 /// Names a run.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -18,7 +18,7 @@ struct Named {
     id: RunId,
 }
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(Method::GET, "/v1/runs", OPERATOR, "listRuns", list).says(
             "List runs",
@@ -37,7 +37,7 @@ pub(super) fn routes() -> Vec<Route> {
             "The oldest first, some at a time: ask again with `next` as `cursor` until there is none. Safe to repeat and \
              to break off. With `dry_run` nothing is changed, and `retried` has those that could be tried again.",
         )
-        .example(json!({"since": "2026-11-21T00:00:00Z", "until": "2026-11-22T00:00:00Z", "dry_run": true})),
+        .example(|| json!({"since": "2026-11-21T00:00:00Z", "until": "2026-11-22T00:00:00Z", "dry_run": true})),
         Route::new(Method::GET, "/v1/runs/{id}", OPERATOR, "getRun", get).says(
             "Read a run",
             "With its tasks, each with its attempts.",

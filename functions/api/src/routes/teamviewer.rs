@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{ADMIN, Call, Document, Found, ITIL, Nothing, OPERATOR, Put, Route};
+use crate::route::{ADMIN, Call, Document, Found, ITIL, Nothing, OPERATOR, Put, Route, Side};
 
 const SETTINGS: &str = "/v1/teamviewer/settings";
 const SIGN_IN: &str = "/v1/teamviewer/sign-in";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(
             Method::GET,
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Vec<Route> {
             "Replaces all that was set; it counts within a minute. The accounts must be there. When the interval changes, the \
              connections of the interval before are fetched at once, and `warnings` says so.",
         )
-        .example(json!({
+        .example(|| json!({
             "history": {"account": "support", "every_hours": 6},
             "cases": {"account": "support", "group": "g1234567", "columns": ["code", "online", "task_number"]}
         })),

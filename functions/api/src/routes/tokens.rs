@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::Deps;
 use crate::problem::Problem;
-use crate::route::{ADMIN, Call, Found, Json, Made, Nothing, OPERATOR, Route};
+use crate::route::{ADMIN, Call, Found, Json, Made, Nothing, OPERATOR, Route, Side};
 
 /// Names a token.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -18,7 +18,7 @@ struct Named {
     id: TokenId,
 }
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(Method::GET, "/v1/tokens", OPERATOR, "listTokens", list).says(
             "List the tokens",
@@ -31,7 +31,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "The token itself is in this answer only: just a hash of it is kept. It ends after 366 days at \
                  the latest.",
             )
-            .example(json!({
+            .example(|| json!({
                 "name": "deployments", "roles": ["operator"], "expires_at": "2027-01-31T00:00:00Z"
             })),
         Route::new(

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::Deps;
 use crate::problem::Problem;
 use crate::route::{
-    ADMIN, Call, Document, Found, Gone, Json, Nothing, OPERATOR, Preconditions, Put, Revised, Route,
+    ADMIN, Call, Document, Found, Gone, Json, Nothing, OPERATOR, Preconditions, Put, Revised,
+    Route, Side,
 };
 
 /// Names a workflow.
@@ -60,7 +61,7 @@ struct ComparedWith {
 
 const ONE: &str = "/v1/workflows/{id}";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes<T: Side>() -> Vec<Route<T>> {
     vec![
         Route::new(
             Method::GET,
@@ -112,21 +113,21 @@ pub(super) fn routes() -> Vec<Route> {
              this stack, for example because of an account, is a 200 that lists the problems. Warnings keep nothing \
              from being applied.",
         )
-        .example(example()),
+        .example(example),
         Route::new(Method::PUT, ONE, ADMIN, "putWorkflow", put)
             .says(
                 "Create or replace a workflow",
                 "The `id` in the body must be the one in the path. Applying the same definition twice changes \
                  nothing.",
             )
-            .example(example())
+            .example(example)
             .heeds(Preconditions::RevisionOrAbsence),
         Route::new(Method::PATCH, ONE, OPERATOR, "switchWorkflow", switch)
             .says(
                 "Switch a workflow on or off",
                 "The rest of its definition stays. Runs that have begun go on.",
             )
-            .example(json!({"enabled": false}))
+            .example(|| json!({"enabled": false}))
             .heeds(Preconditions::Revision),
         Route::new(
             Method::POST,
@@ -140,7 +141,7 @@ pub(super) fn routes() -> Vec<Route> {
             "Applies that revision's definition once more, as a new revision; it is checked like any other. Brings \
              back a workflow that was deleted.",
         )
-        .example(json!({"revision": 1}))
+        .example(|| json!({"revision": 1}))
         .heeds(Preconditions::Revision),
         Route::new(Method::DELETE, ONE, ADMIN, "deleteWorkflow", delete).says(
             "Delete a workflow",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use access::Role;
-use api::route::Rule;
+use api::route::{Description, Route, Rule};
 use api::routes;
 use http::Method;
 use serde_json::json;
@@ -80,7 +80,7 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
     }
 }
 
-fn request(route: &api::route::Route) -> Ask {
+fn request(route: &Route<Description>) -> Ask {
     let method = match route.method {
         Method::GET => "GET",
         Method::PUT => "PUT",
@@ -92,11 +92,11 @@ fn request(route: &api::route::Route) -> Ask {
     let path = ["{name}", "{id}", "{key}", "{task}", "{code}"]
         .iter()
         .fold(route.path.to_owned(), |path, part| {
-            path.replace(part, route.at.unwrap_or_default())
+            path.replace(part, route.side.at.unwrap_or_default())
         })
         .replace("{from}", "1");
     let request = ask(method, &path);
-    match &route.example {
+    match &route.side.example {
         Some(example) => request.json(example),
         None => request,
     }
@@ -107,7 +107,7 @@ async fn every_route_is_open_to_its_roles_and_to_no_others() {
     for role in Role::ALL {
         let scene = Scene::new().await;
         let token = scene.token(role).await;
-        for route in routes::all() {
+        for route in routes::all::<Description>() {
             let allowed =
                 allowed(route.operation).unwrap_or_else(|| panic!("{route:?} is not in the table"));
             let answer = scene.ask(request(&route).token(&token)).await;
@@ -131,7 +131,7 @@ async fn every_route_is_open_to_its_roles_and_to_no_others() {
 async fn every_route_but_the_open_ones_needs_a_token() {
     let scene = Scene::new().await;
     let mut open = BTreeSet::new();
-    for route in routes::all() {
+    for route in routes::all::<Description>() {
         let answer = scene.ask(request(&route)).await;
         if route.rule == Rule::Everybody {
             open.insert(route.operation);

@@ -197,7 +197,7 @@ impl Scene {
             },
         };
         self.check_form(&answer);
-        crate::document::check(&self.deps, ask.method, &ask.path, &answer);
+        crate::document::check(ask.method, &ask.path, &answer);
         answer
     }
 
