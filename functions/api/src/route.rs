@@ -8,7 +8,7 @@
 //! document is made.
 
 use std::collections::BTreeSet;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -368,6 +368,8 @@ pub struct Revised<A> {
     pub answer: A,
 }
 
+// Not inlined, since several routes answer the same.
+#[inline(never)]
 fn reply<T: Serialize>(status: u16, value: &T) -> Result<Reply, Problem> {
     let body = serde_json::to_value(value)
         .map_err(|error| Problem::internal(format!("an answer could not be written: {error}")))?;
@@ -543,8 +545,12 @@ impl Side for Handler {
         F: Fn(Arc<Deps>, Call<P, Q, B>) -> Fut + Copy + Send + Sync + 'static,
         Fut: Future<Output = Result<A, Problem>> + Send + 'static,
     {
-        Self(Box::new(move |deps, input| {
-            Box::pin(async move { handler(deps, call(input)?).await?.reply() })
+        Self(Box::new(move |deps, input| match call(input) {
+            Ok(call) => {
+                let handling = handler(deps, call);
+                Box::pin(async move { handling.await?.reply() })
+            }
+            Err(problem) => Box::pin(ready(Err(problem))),
         }))
     }
 
@@ -783,6 +789,9 @@ impl Route<Description> {
     }
 }
 
+// These readers are not inlined: many routes have the same parameters, and it is enough to have their code once.
+
+#[inline(never)]
 fn call<P: Parameters, Q: Parameters, B: Body>(input: Input) -> Result<Call<P, Q, B>, Problem> {
     let Input {
         request,
@@ -800,6 +809,7 @@ fn call<P: Parameters, Q: Parameters, B: Body>(input: Input) -> Result<Call<P, Q
     })
 }
 
+#[inline(never)]
 fn read_path<P: Parameters>(parts: Vec<(String, String)>) -> Result<P, Problem> {
     type Error = serde::de::value::Error;
     let name = parts.first().map(|(name, _)| name.clone());
@@ -807,6 +817,7 @@ fn read_path<P: Parameters>(parts: Vec<(String, String)>) -> Result<P, Problem> 
         .map_err(|error| Problem::path(&name.unwrap_or_default(), error.to_string()))
 }
 
+#[inline(never)]
 fn read_query<Q: Parameters>(query: &str) -> Result<Q, Problem> {
     let pairs = form_urlencoded::parse(query.as_bytes());
     // A parameter that is a list is given once for each of its members.
