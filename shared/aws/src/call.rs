@@ -203,7 +203,7 @@ impl Caller {
         operation: &'static str,
         request: http::Request<Full<Bytes>>,
     ) -> Result<Answer, Error> {
-        let sent = self.config.shared.http.client().request(request).await;
+        let sent = self.config.shared.http.request(request).await;
         let answer = sent.map_err(|source| {
             if source.is_connect() {
                 Error::NotSent { operation, source }

@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use transport::Limits;
 
 use crate::call::Service;
-use crate::http::Http;
 use crate::signature::Signer;
 
 /// Keys that sign requests. They are read once: Lambda ends an environment before its keys expire.
@@ -39,6 +39,12 @@ impl Patience {
     };
 }
 
+/// Connections are kept for less time than AWS keeps them.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(2),
+    idle: Duration::from_secs(15),
+};
+
 /// Why there can be no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -50,7 +56,7 @@ pub enum ConfigError {
     Unusable(&'static str),
     /// Connections cannot be secured.
     #[error(transparent)]
-    Tls(#[from] tls::Error),
+    Transport(#[from] transport::Error),
 }
 
 /// Region, credentials and connections, which all clients of a process share. Clones are cheap.
@@ -64,7 +70,7 @@ pub struct Config {
 pub(crate) struct Shared {
     pub(crate) signer: Arc<Signer>,
     endpoints: Vec<(Option<Service>, String)>,
-    pub(crate) http: Http,
+    pub(crate) http: transport::Client,
 }
 
 impl Config {
@@ -79,7 +85,7 @@ impl Config {
             shared: Arc::new(Shared {
                 signer: Arc::new(signer),
                 endpoints: Vec::new(),
-                http: Http::new()?,
+                http: transport::client(LIMITS)?,
             }),
             patience: Patience::DEFAULT,
         })

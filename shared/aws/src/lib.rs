@@ -10,7 +10,6 @@
 mod call;
 mod config;
 mod error;
-mod http;
 mod json;
 mod signature;
 #[macro_use]

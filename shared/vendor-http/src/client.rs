@@ -8,12 +8,10 @@ use http::header::USER_AGENT;
 use http::response::Parts;
 use http::{HeaderValue, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use transport::Limits;
 use url::{Position, Url};
 
-use crate::connector::Connector;
 use crate::{Failure, Request, Response};
 
 /// How long a TCP and TLS connection may take to stand.
@@ -32,7 +30,7 @@ const PRODUCT: HeaderValue =
 /// The HTTP client. Clones share one connection pool.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: legacy::Client<Connector, Full<Bytes>>,
+    inner: transport::Client,
     timeout: Duration,
 }
 
@@ -41,7 +39,7 @@ pub struct Client {
 pub enum SetupError {
     /// The authorities that are to be trusted cannot be used.
     #[error(transparent)]
-    Tls(#[from] tls::Error),
+    Transport(#[from] transport::Error),
 }
 
 /// The call lasted longer than it may.
@@ -54,21 +52,16 @@ struct TimeOver;
 type Cause = Box<dyn Error + Send + Sync>;
 
 impl Client {
-    /// A client that trusts whom [`tls::client_config`] trusts, without redirects, cookies, proxies or retries.
+    /// A client that trusts whom [`transport::client`] trusts, without redirects, cookies, proxies or retries.
     ///
     /// # Errors
     ///
     /// [`SetupError`] when the authorities of `SSL_CERT_FILE` cannot be used.
     pub fn new() -> Result<Self, SetupError> {
-        let inner = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            // A pooled connection may turn out to be closed before a request is taken from its queue. Only such a
-            // request, of which no byte was written, comes back and goes to another connection. One that was begun is
-            // never sent again, so that nothing is carried out twice; without this, an ordinary close of an idle
-            // connection would pass for a call that may have been carried out.
-            .retry_canceled_requests(true)
-            .build(Connector::new()?);
+        let inner = transport::client(Limits {
+            connect: CONNECT_TIMEOUT,
+            idle: POOL_IDLE_TIMEOUT,
+        })?;
         Ok(Self {
             inner,
             timeout: DEFAULT_TIMEOUT,

@@ -8,7 +8,6 @@ mod authorization;
 mod base_url;
 mod call;
 mod client;
-mod connector;
 mod failure;
 mod request;
 mod response;

@@ -127,7 +127,7 @@ fn vendor_crates_know_nothing_of_workflows() {
         assert!(
             known
                 .iter()
-                .all(|used| ["oauth", "retry", "tls", "vendor-http"].contains(&used.as_str())),
+                .all(|used| ["oauth", "retry", "transport", "vendor-http"].contains(&used.as_str())),
             "{name} uses {known:?}"
         );
     }

@@ -10,7 +10,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tower_service::Service;
 
-use crate::CONNECT_TIMEOUT;
+use crate::tls;
 
 /// Silence after which a connection is probed, and the time between two probes: one whose other side is gone must not
 /// stay in the pool.
@@ -25,22 +25,25 @@ const UNCONFIRMED: Duration = Duration::from_secs(30);
 /// Connects to https and http addresses, for HTTP/1.1. A function has a handful of calls on their way at most, so that h2
 /// would save few connections; it would be a tenth of each binary.
 #[derive(Debug, Clone)]
-pub(crate) struct Connector {
+pub struct Connector {
     inner: HttpsConnector<HttpConnector>,
+    limit: Duration,
 }
 
-/// TCP and TLS took longer than [`CONNECT_TIMEOUT`].
+/// TCP and TLS took longer than they may.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection did not stand within {} s", CONNECT_TIMEOUT.as_secs())]
-struct TooSlow;
+#[error("the connection did not stand within {} s", limit.as_secs_f32())]
+struct TooSlow {
+    limit: Duration,
+}
 
 impl Connector {
-    pub(crate) fn new() -> Result<Self, tls::Error> {
+    pub(crate) fn new(limit: Duration) -> Result<Self, tls::Error> {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // A host's addresses share it, so that one that is gone leaves time for the next.
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_connect_timeout(Some(limit));
         tcp.set_keepalive(Some(KEEPALIVE));
         tcp.set_keepalive_interval(Some(KEEPALIVE));
         tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
@@ -51,7 +54,7 @@ impl Connector {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        Ok(Self { inner })
+        Ok(Self { inner, limit })
     }
 }
 
@@ -65,8 +68,9 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, address: Uri) -> Self::Future {
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.inner.call(address));
-        Box::pin(async move { connecting.await.map_err(|_| TooSlow)? })
+        let limit = self.limit;
+        let connecting = tokio::time::timeout(limit, self.inner.call(address));
+        Box::pin(async move { connecting.await.map_err(|_| TooSlow { limit })? })
     }
 }
 
@@ -81,7 +85,7 @@ mod tests {
     async fn small_requests_are_not_held_back() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}/", listener.local_addr().unwrap());
-        let mut connector = Connector::new().unwrap();
+        let mut connector = Connector::new(Duration::from_secs(5)).unwrap();
         let stream = connector.call(address.parse().unwrap()).await.unwrap();
         let MaybeHttpsStream::Http(tcp) = stream else {
             panic!("{stream:?}");

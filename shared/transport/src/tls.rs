@@ -1,4 +1,4 @@
-//! How every connection of the product is secured, to vendors and to AWS alike.
+//! How every connection is secured, and whom it trusts.
 //!
 //! Mozilla's certificate authorities are compiled in: reading the system's some 150 certificates took most of a function's
 //! start. Where a proxy or a server of one's own has another authority, `SSL_CERT_FILE` names a file of its certificates.
@@ -41,7 +41,7 @@ pub enum Error {
 ///
 /// # Errors
 /// When the file's certificates cannot be used.
-pub fn client_config() -> Result<ClientConfig, Error> {
+pub(crate) fn client_config() -> Result<ClientConfig, Error> {
     // Not configuration of the product, but of every program on the machine.
     let file = std::env::var_os(MORE_ROOTS).filter(|file| !file.is_empty());
     with_roots_of(file.map(PathBuf::from))
