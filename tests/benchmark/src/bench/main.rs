@@ -101,6 +101,12 @@ async fn main() -> anyhow::Result<()> {
     // First, while this process is small: it shares the caches with the functions.
     say("the whole way of an event")?;
     let way = way(&arguments, rounds).await?;
+    if let Some(installed) = &arguments.node_red_installed {
+        // Next to it, so that the machine is the same for both as far as that can be.
+        say("Node-RED")?;
+        let scene = Scene::set(&arguments.root, &arguments.binaries).await?;
+        red = Some(flow::flow(&scene, &arguments.node, installed, rounds).await?);
+    }
     if !arguments.way_only {
         for (name, kind) in FUNCTIONS {
             if arguments.binaries.join(name).exists() {
@@ -112,11 +118,6 @@ async fn main() -> anyhow::Result<()> {
             }
         }
         functions.extend(compared(&arguments, rounds, &mut notes).await?);
-        if let Some(installed) = &arguments.node_red_installed {
-            say("Node-RED")?;
-            let scene = Scene::set(&arguments.root, &arguments.binaries).await?;
-            red = Some(flow::flow(&scene, &arguments.node, installed, rounds).await?);
-        }
         say("many workflows, large answers, a slow vendor")?;
         many = Some(many::many(&arguments, rounds).await?);
     }
