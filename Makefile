@@ -40,12 +40,14 @@ end-to-end:
 	@$(PYTHON) local/bundle.py exec -- sh -c 'for suites in "crash::" "--skip crash::"; do \
 		RUST_TEST_THREADS=8 cargo test --quiet -p end-to-end $(CARGO_TARGET) -- $$suites || exit; done'
 
+# By way of a file beside them: the API is built with its document, and would be built with an empty one.
 schemas:
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema workflow > schemas/workflow.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema endpoint > schemas/endpoint.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema mail-template > schemas/mail-template.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema teamviewer-settings > schemas/teamviewer-settings.schema.json
-	cargo run --quiet -p api $(CARGO_TARGET) --example openapi > functions/api/openapi.json
+	cargo run --quiet -p api $(CARGO_TARGET) --example openapi > target/openapi.json
+	mv target/openapi.json functions/api/openapi.json
 
 deny:
 	cargo deny check bans licenses sources

@@ -1,8 +1,8 @@
 //! A route is one value: where it is, who may take it, what it takes and what it answers.
 //!
 //! **Invariant**: the router, the check of roles and the OpenAPI document are made of the same list, and the types
-//! of a handler say what is read and written. So no route can be without a rule, and the document cannot say
-//! anything else than what happens.
+//! of a handler say what is read and written. So no route can be without a rule, and what the document says is what
+//! happens; a test holds the committed one to it.
 //!
 //! A [`Route`] has two sides: its [`Handler`], which the function takes, and its [`Description`], of which the
 //! document is made.

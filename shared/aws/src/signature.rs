@@ -4,7 +4,8 @@
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 //!
 //! Keys and signatures are made by `aws-sigv4`. What is signed is put together here: that library takes any request
-//! there may be, which was an eighth of the instructions of `evaluate`, hashes aside. A property test holds the two together.
+//! there may be, which was an eighth of the instructions of `evaluate`, hashes aside. A property test holds the two together. It also makes
+//! paths shorter that have `//`, `.` or `..` in them; ours have none.
 
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -194,7 +195,8 @@ fn sorted_query(uri: &Uri) -> String {
         .into_iter()
         .flat_map(|query| query.split('&'))
         .collect();
-    parts.sort_unstable();
+    // By their names: as whole texts, `a1=` would come before `a=`.
+    parts.sort_unstable_by_key(|part| part.split_once('='));
     parts.join("&")
 }
 
@@ -274,7 +276,7 @@ mod tests {
             "[ -~ä€]{1,64}"
                 .prop_map(|name| format!("/2015-03-31/functions/{}/invocations", segment(&name))),
         ];
-        let query = proptest::collection::vec(("[a-z]{1,3}[A-Z]?", "[ -~ä€]{0,20}"), 0..4);
+        let query = proptest::collection::vec(("[a-z][A-Za-z0-9.-]{0,3}", "[ -~ä€]{0,20}"), 0..4);
         (endpoint, path, query).prop_filter_map("no path", |(endpoint, path, query)| {
             // The library reads "." and ".." as folders; nothing of ours is named so.
             let folder = path.split('/').any(|part| part == "." || part == "..");

@@ -57,7 +57,7 @@ impl Error {
     /// What to do next.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Refused(_) => Disposition::GiveUp,
+            Self::Refused(_) | Self::Unreachable(Failure::Unsendable { .. }) => Disposition::GiveUp,
             Self::Unavailable { after, .. } => Disposition::Retry { after: *after },
             Self::Unreachable(_) | Self::Unusable { .. } => Disposition::RETRY,
         }

@@ -304,6 +304,10 @@ async fn one_connection_is_read_by_its_id() {
     let error = client.connection("ab-1").await.unwrap_err();
     assert!(error.is_absent());
     assert_eq!(error.disposition(), Disposition::GiveUp);
+    // An address that cannot be written stays as long as it is.
+    let error = client.connection(&"a".repeat(65_536)).await.unwrap_err();
+    assert!(!error.is_absent());
+    assert_eq!(error.disposition(), Disposition::GiveUp);
 }
 
 #[tokio::test]

@@ -726,3 +726,13 @@ async fn tags_are_never_changed_to_nothing() {
     }
     assert!(server.received().is_empty());
 }
+
+#[tokio::test]
+async fn address_that_cannot_be_written_is_given_up() {
+    let (client, server) = scripted([]).await;
+    let long = "a".repeat(65_536);
+    let error = client.find_tickets_by_external_id(&long).await.unwrap_err();
+    assert_eq!(error.disposition(), Disposition::GiveUp);
+    assert!(error.to_string().contains("cannot be sent"), "{error}");
+    assert!(server.received().is_empty());
+}

@@ -8,7 +8,8 @@ use super::{Destination, Error, Template};
 
 /// How many templates are kept. All are forgotten when there would be more: usually there are far fewer.
 const MOST: usize = 256;
-/// Longer ones are read each time, so that what is kept stays below a few megabytes.
+/// Longer ones are read each time. With what the engine makes of them, those that are kept take some ten megabytes were all of
+/// them as long as this and nothing but tags; usually they take some hundred kilobytes.
 const LONGEST: usize = 2 * 1024;
 
 static MEMO: LazyLock<Mutex<Memo>> = LazyLock::new(Mutex::default);
