@@ -250,12 +250,14 @@ async fn api_answers_as_its_document_says() {
 const CHECKS: &str = "not_a_server_error,status_code_conformance,response_schema_conformance,\
                       response_headers_conformance,unsupported_method";
 
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schemathesis.toml");
+
 async fn schemathesis(phase: &str, mode: &str, checks: &str, left_out: &[&str]) {
     let stack = Stack::find().await;
     let (_, admin) = token(&stack, &[Role::Admin]).await;
     let mut command = tokio::process::Command::new(variable("SCHEMATHESIS_BIN"));
     command
-        .arg("run")
+        .args(["--config-file", CONFIG, "run"])
         .arg(format!("{}/v1/openapi.json", stack.api))
         .args(["--header", &format!("Authorization: Bearer {admin}")])
         .args(["--phases", phase, "--mode", mode, "--checks", checks])
