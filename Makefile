@@ -46,8 +46,8 @@ schemas:
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema endpoint > schemas/endpoint.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema mail-template > schemas/mail-template.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema teamviewer-settings > schemas/teamviewer-settings.schema.json
-	cargo run --quiet -p api $(CARGO_TARGET) --example openapi > target/openapi.json
-	mv target/openapi.json functions/api/openapi.json
+	cargo run --quiet -p api $(CARGO_TARGET) --example openapi > functions/api/openapi.json.new
+	mv functions/api/openapi.json.new functions/api/openapi.json
 
 deny:
 	cargo deny check bans licenses sources
