@@ -46,8 +46,8 @@ schemas:
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema endpoint > schemas/endpoint.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema mail-template > schemas/mail-template.schema.json
 	cargo run --quiet -p closedloop $(CARGO_TARGET) -- schema teamviewer-settings > schemas/teamviewer-settings.schema.json
-	cargo run --quiet -p api $(CARGO_TARGET) --example openapi > functions/api/openapi.json.new
-	mv functions/api/openapi.json.new functions/api/openapi.json
+	cargo run --quiet -p api $(CARGO_TARGET) --example openapi > shared/api/openapi.json.new
+	mv shared/api/openapi.json.new shared/api/openapi.json
 
 deny:
 	cargo deny check bans licenses sources
@@ -55,8 +55,8 @@ deny:
 # Release builds, one process a function, beside an empty function and the same task in Python and in Node. Node is left out
 # where there is none, Node-RED unless asked for: make bench NODE_RED=1. What is installed for it goes to .local/bench/.
 BENCH := .local/bench
-BENCH_FUNCTIONS := api connect evaluate ingest qualtrics-responses schedules servicenow-tasks teamviewer-connections \
-	teamviewer-tasks zendesk-tasks
+BENCH_FUNCTIONS := accounts-api connect evaluate ingest qualtrics-responses schedules servicenow-tasks teamviewer-api \
+	teamviewer-connections teamviewer-tasks workflows-api zendesk-tasks
 BENCH_TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_BINARIES := $(BENCH_TARGET)/$(TARGET)/release
 

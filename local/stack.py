@@ -36,15 +36,12 @@ def main(stack):
             UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency}
         )
 
-    # Of every schedule its check of rights believes that it is in the group `default`, and it knows neither the identity nor
-    # the sender of an e-mail.
+    # Of every schedule its check of rights believes that it is in the group `default`.
     verbs = ["Create", "Delete", "Get", "Update"]
-    allow(
-        stack,
-        "ManagementApiRole",
-        ([f"scheduler:{verb}Schedule" for verb in verbs], "arn:aws:scheduler:*:*:schedule/default/*"),
-        (["ses:SendEmail"], "*"),
-    )
+    of_default = ([f"scheduler:{verb}Schedule" for verb in verbs], "arn:aws:scheduler:*:*:schedule/default/*")
+    allow(stack, "WorkflowsApiRole", of_default)
+    # It knows neither the identity nor the sender of an e-mail.
+    allow(stack, "TeamViewerApiRole", (["ses:SendEmail"], "*"))
     # AWS knows one permission for hiding one message and for hiding several.
     allow(stack, "TeamViewerConnectionsRole", (["sqs:ChangeMessageVisibilityBatch"], "*"))
     # What an administrator does in Amazon SES: who sends, and leave to send to anybody.
@@ -57,7 +54,7 @@ def main(stack):
         logical_id = re.fullmatch(rf"{stack}-([A-Za-z]+)-[0-9A-F]+", function["FunctionName"])
         if logical_id:
             # The logical id is the crate's name in another spelling.
-            name = logical_id.group(1).replace("ServiceNow", "Servicenow").replace("ManagementApi", "Api")
+            name = logical_id.group(1).replace("ServiceNow", "Servicenow").replace("TeamViewer", "Teamviewer")
             name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
             variables[name] = function["Environment"]["Variables"]
 

@@ -1,9 +1,13 @@
 //! A deployed stack: the names of what it consists of, and clients for them.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use accounts::{Accounts, Vendors};
-use management::{Management, Names, ScheduleNames, TaskFunctionNames, TeamViewerNames};
+use management::{
+    AccountNames, Management, Names, ScheduleNames, TaskFunctionNames, TeamViewerNames,
+    WorkflowNames,
+};
 use startup::AwsConfig;
 
 use crate::credentials;
@@ -32,40 +36,45 @@ impl Outputs {
 
     fn names(&self) -> Result<Names, Error> {
         let text = |output| self.required(output).map(str::to_owned);
+        let event_bus = text("EventBusName")?;
+        let teamviewer_table = text("TeamViewerTable")?;
         Ok(Names {
-            endpoints_table: text("EndpointsTable")?,
-            accounts_table: text("AccountsTable")?,
-            workflows_table: text("WorkflowsTable")?,
-            runs_table: text("RunsTable")?,
-            events_table: text("EventsTable")?,
-            run_retention_days: self.required("RunRetentionDays")?.parse().map_err(|_| {
-                Error::NoOutput {
-                    stack: self.stack.clone(),
-                    output: "RunRetentionDays",
-                }
-            })?,
-            event_bus: text("EventBusName")?,
-            secret_prefix: text("SecretPrefix")?,
-            kms_key: self.optional("SecretsKmsKey").map(str::to_owned),
-            public_url: match self.optional("PublicUrl") {
-                Some(url) => url.to_owned(),
-                None => text("ApiUrl")?,
+            workflows: WorkflowNames {
+                endpoints_table: text("EndpointsTable")?,
+                accounts_table: text("AccountsTable")?,
+                workflows_table: text("WorkflowsTable")?,
+                runs_table: text("RunsTable")?,
+                events_table: text("EventsTable")?,
+                run_retention_days: self.number("RunRetentionDays")?,
+                event_bus: event_bus.clone(),
+                schedules: ScheduleNames {
+                    group: text("ScheduleGroup")?,
+                    function: text("SchedulesFunctionArn")?,
+                    role: text("SchedulerRoleArn")?,
+                    dead_letters: text("ScheduleDeadLettersArn")?,
+                },
+                task_functions: TaskFunctionNames {
+                    servicenow: text("ServiceNowTasksFunction")?,
+                    zendesk: text("ZendeskTasksFunction")?,
+                    teamviewer: text("TeamViewerTasksFunction")?,
+                },
             },
-            schedules: ScheduleNames {
-                group: text("ScheduleGroup")?,
-                function: text("SchedulesFunctionArn")?,
-                role: text("SchedulerRoleArn")?,
-                dead_letters: text("ScheduleDeadLettersArn")?,
-            },
-            task_functions: TaskFunctionNames {
-                servicenow: text("ServiceNowTasksFunction")?,
-                zendesk: text("ZendeskTasksFunction")?,
-                teamviewer: text("TeamViewerTasksFunction")?,
+            accounts: AccountNames {
+                endpoints_table: text("EndpointsTable")?,
+                secret_prefix: text("SecretPrefix")?,
+                kms_key: self.optional("SecretsKmsKey").map(str::to_owned),
+                public_url: match self.optional("PublicUrl") {
+                    Some(url) => url.to_owned(),
+                    None => text("ApiUrl")?,
+                },
+                workflows_table: text("WorkflowsTable")?,
+                teamviewer_table: teamviewer_table.clone(),
             },
             teamviewer: TeamViewerNames {
                 connections_table: text("ConnectionsTable")?,
-                teamviewer_table: text("TeamViewerTable")?,
+                teamviewer_table,
                 queue_url: text("TeamViewerQueueUrl")?,
+                event_bus,
                 mail: mail::Config::from_vars(|name| {
                     let output = match name {
                         "MAIL_FROM" => "MailFrom",
@@ -74,14 +83,16 @@ impl Outputs {
                     };
                     self.optional(output).map(str::to_owned)
                 })?,
-                every_hours: self
-                    .required("ConnectionsEveryHours")?
-                    .parse()
-                    .map_err(|_| Error::NoOutput {
-                        stack: self.stack.clone(),
-                        output: "ConnectionsEveryHours",
-                    })?,
+                every_hours: self.number("ConnectionsEveryHours")?,
             },
+        })
+    }
+
+    fn number<T: FromStr>(&self, output: &'static str) -> Result<T, Error> {
+        let number = self.required(output)?.parse();
+        number.map_err(|_| Error::NoOutput {
+            stack: self.stack.clone(),
+            output,
         })
     }
 
@@ -137,17 +148,18 @@ impl Deployed {
     /// What can be done with the stack.
     pub(crate) fn management(&self) -> Result<Management, Error> {
         let names = self.outputs.names()?;
+        let (of_workflows, of_accounts) = (names.workflows.clone(), names.accounts.clone());
         let config = accounts::Config {
-            accounts_table: names.accounts_table.clone(),
+            accounts_table: of_workflows.accounts_table,
             connects_table: self
                 .outputs
                 .optional("ConnectsTable")
                 .unwrap_or_default()
                 .to_owned(),
-            event_bus: names.event_bus.clone(),
-            secret_prefix: names.secret_prefix.clone(),
-            secrets_kms_key: names.kms_key.clone(),
-            public_url: names.public_url.clone(),
+            event_bus: of_workflows.event_bus,
+            secret_prefix: of_accounts.secret_prefix,
+            secrets_kms_key: of_accounts.kms_key,
+            public_url: of_accounts.public_url,
         };
         let vendors = Vendors::from_vars(vendor_http::Client::new()?, |name| {
             let output = match name {
@@ -248,10 +260,10 @@ mod tests {
             let stack = "demo".to_owned();
             Outputs { stack, values }.names().unwrap()
         };
-        assert_eq!(names(None).public_url, "apiurl");
-        assert_eq!(names(None).event_bus, "eventbusname");
+        assert_eq!(names(None).accounts.public_url, "apiurl");
+        assert_eq!(names(None).teamviewer.event_bus, "eventbusname");
         assert_eq!(names(None).teamviewer.mail, mail::Config::default());
         let public = names(Some("https://loop.example.com"));
-        assert_eq!(public.public_url, "https://loop.example.com");
+        assert_eq!(public.accounts.public_url, "https://loop.example.com");
     }
 }

@@ -97,21 +97,21 @@ pub(crate) enum Stack {
 impl Stack {
     pub(crate) async fn endpoints(&self) -> Result<Listing<EndpointEntry>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.endpoints().await?),
+            Self::Aws { management, .. } => Ok(management.accounts.endpoints().await?),
             Self::Api(api) => api.get(&["endpoints"]).await,
         }
     }
 
     pub(crate) async fn endpoint(&self, name: &EndpointName) -> Result<EndpointDetail, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.endpoint(name).await?),
+            Self::Aws { management, .. } => Ok(management.accounts.endpoint(name).await?),
             Self::Api(api) => api.get(&["endpoints", name.as_str()]).await,
         }
     }
 
     pub(crate) async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<AppliedEndpoint, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.put_endpoint(endpoint).await?),
+            Self::Aws { management, .. } => Ok(management.accounts.put_endpoint(endpoint).await?),
             Self::Api(api) => {
                 let path = ["endpoints", endpoint.name.as_str()];
                 api.send_json(Method::PUT, &path, endpoint).await
@@ -124,7 +124,7 @@ impl Stack {
         name: &EndpointName,
     ) -> Result<DeletedEndpoint, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.delete_endpoint(name).await?),
+            Self::Aws { management, .. } => Ok(management.accounts.delete_endpoint(name).await?),
             Self::Api(api) => api.delete_and_read(&["endpoints", name.as_str()]).await,
         }
     }
@@ -135,9 +135,10 @@ impl Stack {
         change: &SecretChange,
     ) -> Result<SecretChanged, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.change_endpoint_secret(name, change).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .accounts
+                .change_endpoint_secret(name, change)
+                .await?),
             Self::Api(api) => {
                 let path = ["endpoints", name.as_str(), "secret"];
                 api.send_secret(Method::POST, &path, change.expose_json())
@@ -152,7 +153,9 @@ impl Stack {
         endpoint: &Endpoint,
     ) -> Result<Option<Secrets>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.endpoint_secrets(endpoint).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.accounts.endpoint_secrets(endpoint).await?)
+            }
             Self::Api(_) if endpoint.secret_name().is_none() => Ok(None),
             Self::Api(_) => Err(Error::NeedsAws("reading the secret of an endpoint")),
         }
@@ -160,14 +163,14 @@ impl Stack {
 
     pub(crate) async fn accounts(&self) -> Result<Listing<Account>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.accounts().await?),
+            Self::Aws { management, .. } => Ok(management.accounts.accounts().await?),
             Self::Api(api) => api.get(&["accounts"]).await,
         }
     }
 
     pub(crate) async fn account(&self, name: &AccountName) -> Result<AccountDetail, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.account(name).await?),
+            Self::Aws { management, .. } => Ok(management.accounts.account(name).await?),
             Self::Api(api) => api.get(&["accounts", name.as_str()]).await,
         }
     }
@@ -178,9 +181,10 @@ impl Stack {
         request: PutAccount,
     ) -> Result<AppliedAccount, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.put_account(name, request, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .accounts
+                .put_account(name, request, now())
+                .await?),
             Self::Api(api) => {
                 let path = ["accounts", name.as_str()];
                 api.send_secret(Method::PUT, &path, request.expose_json())
@@ -195,9 +199,10 @@ impl Stack {
         request: ConnectAccount,
     ) -> Result<Connect, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.connect_account(name, request, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .accounts
+                .connect_account(name, request, now())
+                .await?),
             Self::Api(api) => {
                 let path = ["accounts", name.as_str(), "connect"];
                 api.send_secret(Method::POST, &path, request.expose_json())
@@ -208,7 +213,9 @@ impl Stack {
 
     pub(crate) async fn verify_account(&self, name: &AccountName) -> Result<Verification, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.verify_account(name, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.accounts.verify_account(name, now()).await?)
+            }
             Self::Api(api) => api.post(&["accounts", name.as_str(), "verify"]).await,
         }
     }
@@ -219,7 +226,9 @@ impl Stack {
         to: &AccountName,
     ) -> Result<RenamedAccount, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.rename_account(name, to, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.accounts.rename_account(name, to, now()).await?)
+            }
             Self::Api(api) => {
                 let path = ["accounts", name.as_str(), "rename"];
                 let request = RenameAccount { to: to.clone() };
@@ -234,7 +243,9 @@ impl Stack {
         force: bool,
     ) -> Result<(), Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.delete_account(name, force).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.accounts.delete_account(name, force).await?)
+            }
             Self::Api(api) => {
                 let path = ["accounts", name.as_str()];
                 api.delete(&path, &json!({ "force": force })).await
@@ -247,7 +258,9 @@ impl Stack {
         name: &AccountName,
     ) -> Result<Listing<TicketField>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.ticket_fields(name, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.accounts.ticket_fields(name, now()).await?)
+            }
             Self::Api(api) => api.get(&["accounts", name.as_str(), "ticket-fields"]).await,
         }
     }
@@ -257,7 +270,7 @@ impl Stack {
         filter: &WorkflowFilter,
     ) -> Result<Listing<WorkflowRevision>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.workflows(filter).await?),
+            Self::Aws { management, .. } => Ok(management.workflows.workflows(filter).await?),
             Self::Api(api) => api.get_with(&["workflows"], filter).await,
         }
     }
@@ -269,7 +282,7 @@ impl Stack {
         revision: Option<u32>,
     ) -> Result<WorkflowRevision, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.workflow(id, revision).await?),
+            Self::Aws { management, .. } => Ok(management.workflows.workflow(id, revision).await?),
             Self::Api(api) => {
                 let query = match revision {
                     Some(revision) => json!({ "revision": revision }),
@@ -286,7 +299,7 @@ impl Stack {
         id: &WorkflowId,
     ) -> Result<Listing<RevisionEntry>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.workflow_revisions(id).await?),
+            Self::Aws { management, .. } => Ok(management.workflows.workflow_revisions(id).await?),
             Self::Api(api) => api.get(&["workflows", id.as_str(), "revisions"]).await,
         }
     }
@@ -298,9 +311,10 @@ impl Stack {
         to: u32,
     ) -> Result<WorkflowDiff, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.diff_workflow(id, from, Some(to)).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .workflows
+                .diff_workflow(id, from, Some(to))
+                .await?),
             Self::Api(api) => {
                 let from = from.to_string();
                 let path = ["workflows", id.as_str(), "revisions", &from, "diff"];
@@ -316,6 +330,7 @@ impl Stack {
     ) -> Result<AppliedWorkflow, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management
+                .workflows
                 .roll_back_workflow(id, revision, Expected::Any, now())
                 .await?),
             Self::Api(api) => {
@@ -333,6 +348,7 @@ impl Stack {
     ) -> Result<AppliedWorkflow, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management
+                .workflows
                 .switch_workflow(id, enabled, Expected::Any, now())
                 .await?),
             Self::Api(api) => {
@@ -348,7 +364,9 @@ impl Stack {
         workflow: &Workflow,
     ) -> Result<ValidationReport, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.validate_workflow(workflow).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.workflows.validate_workflow(workflow).await?)
+            }
             Self::Api(api) => {
                 let path = ["workflows", workflow.id.as_str(), "validate"];
                 api.send_json(Method::POST, &path, workflow).await
@@ -358,7 +376,9 @@ impl Stack {
 
     pub(crate) async fn dry_run(&self, request: &DryRunRequest) -> Result<DryRun, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.dry_run(request, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.workflows.dry_run(request, now()).await?)
+            }
             Self::Api(api) => api.send_json(Method::POST, &["dry-run"], request).await,
         }
     }
@@ -369,6 +389,7 @@ impl Stack {
     ) -> Result<AppliedWorkflow, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management
+                .workflows
                 .apply_workflow(workflow, Expected::Any, now())
                 .await?),
             Self::Api(api) => {
@@ -380,7 +401,7 @@ impl Stack {
 
     pub(crate) async fn delete_workflow(&self, id: &WorkflowId) -> Result<(), Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.delete_workflow(id).await?),
+            Self::Aws { management, .. } => Ok(management.workflows.delete_workflow(id).await?),
             Self::Api(api) => api.delete(&["workflows", id.as_str()], &()).await,
         }
     }
@@ -388,14 +409,14 @@ impl Stack {
     /// Newest first, some at a time.
     pub(crate) async fn runs(&self, filter: &RunFilter) -> Result<Page<Run>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.runs(filter, now()).await?),
+            Self::Aws { management, .. } => Ok(management.workflows.runs(filter, now()).await?),
             Self::Api(api) => api.get_with(&["runs"], filter).await,
         }
     }
 
     pub(crate) async fn run(&self, id: &RunId) -> Result<RunDetail, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.run(id).await?),
+            Self::Aws { management, .. } => Ok(management.workflows.run(id).await?),
             Self::Api(api) => api.get(&["runs", id.as_str()]).await,
         }
     }
@@ -406,7 +427,9 @@ impl Stack {
         task: Option<&TaskName>,
     ) -> Result<Retried, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.retry_run(id, task, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.workflows.retry_run(id, task, now()).await?)
+            }
             Self::Api(api) => {
                 let query = RetryQuery {
                     task: task.cloned(),
@@ -418,7 +441,9 @@ impl Stack {
 
     pub(crate) async fn retry_failed(&self, request: &RetryFailed) -> Result<RetriedPage, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.retry_failed(request, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.workflows.retry_failed(request, now()).await?)
+            }
             Self::Api(api) => {
                 let path = ["runs", "retry"];
                 api.send_json(Method::POST, &path, request).await
@@ -429,7 +454,7 @@ impl Stack {
     /// Newest first, some at a time.
     pub(crate) async fn events(&self, filter: &EventFilter) -> Result<Page<EventEntry>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.events(filter, now()).await?),
+            Self::Aws { management, .. } => Ok(management.workflows.events(filter, now()).await?),
             Self::Api(api) => api.get_with(&["events"], filter).await,
         }
     }
@@ -440,9 +465,10 @@ impl Stack {
         request: &ReplayEvent,
     ) -> Result<ReplayedEvent, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.replay_event(event, request, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .workflows
+                .replay_event(event, request, now())
+                .await?),
             Self::Api(api) => {
                 let path = ["events", event.as_str(), "replay"];
                 api.send_json(Method::POST, &path, request).await
@@ -455,7 +481,9 @@ impl Stack {
         request: &ReplayEvents,
     ) -> Result<ReplayedPage, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.replay_events(request, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.workflows.replay_events(request, now()).await?)
+            }
             Self::Api(api) => {
                 let path = ["events", "replay"];
                 api.send_json(Method::POST, &path, request).await
@@ -465,7 +493,9 @@ impl Stack {
 
     pub(crate) async fn fetch_answers(&self, key: &EventKey) -> Result<Answers, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.fetch_answers(key, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.workflows.fetch_answers(key, now()).await?)
+            }
             Self::Api(api) => api.post(&["events", key.as_str(), "fetch"]).await,
         }
     }
@@ -476,7 +506,9 @@ impl Stack {
         workflow: Option<&WorkflowId>,
     ) -> Result<EventDetail, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.event(key, workflow, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.workflows.event(key, workflow, now()).await?)
+            }
             Self::Api(api) => {
                 let query = EventQuery {
                     workflow: workflow.cloned(),

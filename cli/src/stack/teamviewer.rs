@@ -31,7 +31,9 @@ impl Stack {
         filter: &ConnectionFilter,
     ) -> Result<ConnectionPage, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.connections(filter, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.teamviewer.connections(filter, now()).await?)
+            }
             Self::Api(api) => api.get_with(&["connections"], filter).await,
         }
     }
@@ -43,9 +45,10 @@ impl Stack {
         filter: &TaskConnectionFilter,
     ) -> Result<TaskConnections, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.task_connections(task, filter, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .teamviewer
+                .task_connections(task, filter, now())
+                .await?),
             Self::Api(api) => {
                 let task = task.to_string();
                 api.get_with(&["tasks", &task, "connections"], filter).await
@@ -58,14 +61,17 @@ impl Stack {
         filter: &TotalsFilter,
     ) -> Result<ConnectionTotals, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.connection_totals(filter, now()).await?),
+            Self::Aws { management, .. } => Ok(management
+                .teamviewer
+                .connection_totals(filter, now())
+                .await?),
             Self::Api(api) => api.get_with(&["connections", "totals"], filter).await,
         }
     }
 
     pub(crate) async fn history_status(&self) -> Result<HistoryStatus, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.history_status(now()).await?),
+            Self::Aws { management, .. } => Ok(management.teamviewer.history_status(now()).await?),
             Self::Api(api) => api.get(&["connections", "status"]).await,
         }
     }
@@ -75,9 +81,10 @@ impl Stack {
         request: &RefreshConnections,
     ) -> Result<HistoryStatus, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.refresh_connections(request, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .teamviewer
+                .refresh_connections(request, now())
+                .await?),
             Self::Api(api) => {
                 let path = ["connections", "refresh"];
                 api.send_json(Method::POST, &path, request).await
@@ -92,6 +99,7 @@ impl Stack {
     ) -> Result<RefreshedTask, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management
+                .teamviewer
                 .refresh_task_connections(task, filter, now())
                 .await?),
             Self::Api(api) => {
@@ -104,7 +112,7 @@ impl Stack {
 
     pub(crate) async fn open_cases(&self) -> Result<OpenCases, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.open_cases(now()).await?),
+            Self::Aws { management, .. } => Ok(management.teamviewer.open_cases(now()).await?),
             Self::Api(api) => api.get(&["cases"]).await,
         }
     }
@@ -116,7 +124,9 @@ impl Stack {
         filter: &TaskFilter,
     ) -> Result<Listing<ServiceCase>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.task_cases(task, filter).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.teamviewer.task_cases(task, filter).await?)
+            }
             Self::Api(api) => {
                 let task = task.to_string();
                 api.get_with(&["tasks", &task, "cases"], filter).await
@@ -126,23 +136,26 @@ impl Stack {
 
     pub(crate) async fn create_case(&self, request: &NewCase) -> Result<MadeCase, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.create_case(&person(), request, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .teamviewer
+                .create_case(&person(), request, now())
+                .await?),
             Self::Api(api) => api.send_json(Method::POST, &["cases"], request).await,
         }
     }
 
     pub(crate) async fn case(&self, code: &CaseCode) -> Result<ServiceCase, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.case(code, now()).await?),
+            Self::Aws { management, .. } => Ok(management.teamviewer.case(code, now()).await?),
             Self::Api(api) => api.get(&["cases", code.key()]).await,
         }
     }
 
     pub(crate) async fn close_case(&self, code: &CaseCode) -> Result<ServiceCase, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.close_case(code, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.teamviewer.close_case(code, now()).await?)
+            }
             Self::Api(api) => api.post(&["cases", code.key(), "close"]).await,
         }
     }
@@ -153,9 +166,10 @@ impl Stack {
         request: &AssignCase,
     ) -> Result<ServiceCase, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.assign_case(code, request, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .teamviewer
+                .assign_case(code, request, now())
+                .await?),
             Self::Api(api) => {
                 let path = ["cases", code.key(), "assign"];
                 api.send_json(Method::POST, &path, request).await
@@ -170,6 +184,7 @@ impl Stack {
     ) -> Result<SharedCase, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management
+                .teamviewer
                 .share_case(code, request, &person(), now())
                 .await?),
             Self::Api(api) => {
@@ -186,6 +201,7 @@ impl Stack {
     ) -> Result<MailPreview, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management
+                .teamviewer
                 .preview_share(code, request, &person(), now())
                 .await?),
             Self::Api(api) => {
@@ -197,21 +213,23 @@ impl Stack {
 
     pub(crate) async fn supporter_link(&self, code: &CaseCode) -> Result<SupporterLink, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.supporter_link(code, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.teamviewer.supporter_link(code, now()).await?)
+            }
             Self::Api(api) => api.get(&["cases", code.key(), "supporter-link"]).await,
         }
     }
 
     pub(crate) async fn mail_templates(&self) -> Result<Listing<MailTemplate>, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.mail_templates().await?),
+            Self::Aws { management, .. } => Ok(management.teamviewer.mail_templates().await?),
             Self::Api(api) => api.get(&["mail-templates"]).await,
         }
     }
 
     pub(crate) async fn mail_template(&self, name: &TemplateName) -> Result<MailTemplate, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.mail_template(name).await?),
+            Self::Aws { management, .. } => Ok(management.teamviewer.mail_template(name).await?),
             Self::Api(api) => api.get(&["mail-templates", name.as_str()]).await,
         }
     }
@@ -221,7 +239,9 @@ impl Stack {
         template: &MailTemplate,
     ) -> Result<AppliedMailTemplate, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.put_mail_template(template).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.teamviewer.put_mail_template(template).await?)
+            }
             Self::Api(api) => {
                 let path = ["mail-templates", template.name.as_str()];
                 api.send_json(Method::PUT, &path, template).await
@@ -231,7 +251,9 @@ impl Stack {
 
     pub(crate) async fn delete_mail_template(&self, name: &TemplateName) -> Result<(), Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.delete_mail_template(name).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.teamviewer.delete_mail_template(name).await?)
+            }
             Self::Api(api) => {
                 let path = ["mail-templates", name.as_str()];
                 api.delete(&path, &json!({})).await
@@ -241,7 +263,7 @@ impl Stack {
 
     pub(crate) async fn teamviewer_settings(&self) -> Result<TeamViewerSettingsDetail, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.teamviewer_settings().await?),
+            Self::Aws { management, .. } => Ok(management.teamviewer.teamviewer_settings().await?),
             Self::Api(api) => api.get(&["teamviewer", "settings"]).await,
         }
     }
@@ -252,6 +274,7 @@ impl Stack {
     ) -> Result<AppliedTeamViewerSettings, Error> {
         match self {
             Self::Aws { management, .. } => Ok(management
+                .teamviewer
                 .put_teamviewer_settings(settings, &person().name, now())
                 .await?),
             Self::Api(api) => {

@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
-
 use ::accounts::{
     Connect, Credential, NewAccount, OauthClient, Presence, TicketField, Verification,
 };
-use domain::{Account, AccountName, Vendor, Workflow, WorkflowId};
+use domain::{Account, AccountName, Vendor, WorkflowId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::secrets::SecretPresence;
-use crate::{Done, Listing, Management};
+use crate::teamviewer::settings_with;
+use crate::{AccountManagement, Done, Listing};
 
 /// An account with what is known about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -199,7 +198,12 @@ impl From<NewCredential> for Credential {
     }
 }
 
-impl Management {
+impl AccountManagement {
+    /// Ends when no tokens are being renewed any more: what a vendor has answered must be stored before the process pauses.
+    pub async fn finish_renewals(&self) {
+        self.accounts.finish_renewals().await;
+    }
+
     /// Every account, by name.
     ///
     /// # Errors
@@ -345,9 +349,9 @@ impl Management {
             });
         }
         let old_names = self.accounts.old_names(name).await?;
-        let settings = self
-            .settings_with(|used| used == name || old_names.contains(used))
-            .await?;
+        let stored = self.teamviewer_rows.get().await?;
+        let settings = stored.map(|stored| stored.settings).unwrap_or_default();
+        let settings = settings_with(&settings, |used| used == name || old_names.contains(used));
         if !settings.is_empty() {
             return Err(Error::AccountInSettings {
                 account: name.clone(),
@@ -368,32 +372,6 @@ impl Management {
     ) -> Result<Listing<TicketField>, Error> {
         let items = self.accounts.ticket_fields(name, now).await?;
         Ok(Listing { items })
-    }
-
-    /// The accounts by the names that a workflow has for them; those that it only seems to have are missing.
-    pub(crate) async fn accounts_of(
-        &self,
-        workflow: &Workflow,
-        accounts: &[Account],
-    ) -> Result<BTreeMap<AccountName, Account>, Error> {
-        let mut found = BTreeMap::new();
-        for task in &workflow.tasks {
-            let name = &task.account;
-            if found.contains_key(name) {
-                continue;
-            }
-            let account = match accounts.iter().find(|account| account.name == *name) {
-                Some(account) => account.clone(),
-                // It may be a name that an account had.
-                None => match self.accounts.get(name).await {
-                    Ok(account) => account,
-                    Err(::accounts::Error::Unknown(_)) => continue,
-                    Err(error) => return Err(error.into()),
-                },
-            };
-            found.insert(name.clone(), account);
-        }
-        Ok(found)
     }
 
     /// The workflows with a task that uses an account of such a name, by id.

@@ -16,7 +16,7 @@ use service_cases::{CreateCase, PollOutcome, ServiceCases};
 use crate::error::Error;
 use crate::servicenow_task::{Instances, ServiceNowTask, TaskFilter};
 use crate::teamviewer::Person;
-use crate::{Listing, Management};
+use crate::{Listing, TeamViewerManagement};
 
 /// What one request may take of the time that the platform gives the API, without what it has taken before and what is
 /// kept for its answer.
@@ -348,7 +348,7 @@ impl From<&ShareCase> for service_cases::CaseMail {
     }
 }
 
-impl Management {
+impl TeamViewerManagement {
     /// The open service cases. When what is known of them is too old, TeamViewer is asked first, by one caller for all.
     ///
     /// # Errors
@@ -478,7 +478,7 @@ impl Management {
     /// Closes a service case, and has its connections fetched. One that is closed stays so.
     ///
     /// # Errors
-    /// As [`Management::case`].
+    /// As [`TeamViewerManagement::case`].
     pub async fn close_case(&self, code: &CaseCode, now: Timestamp) -> Result<ServiceCase, Error> {
         let (_, settings) = self.case_settings().await?;
         Ok(self
@@ -490,7 +490,7 @@ impl Management {
     /// Assigns a service case to a supporter.
     ///
     /// # Errors
-    /// As [`Management::case`]; `Invalid` when there is no such supporter.
+    /// As [`TeamViewerManagement::case`]; `Invalid` when there is no such supporter.
     pub async fn assign_case(
         &self,
         code: &CaseCode,
@@ -534,7 +534,7 @@ impl Management {
     /// Sends the code of a service case by mail, once for each name of an occasion.
     ///
     /// # Errors
-    /// As [`Management::preview_share`]; `Conflict` also when it is not known whether the mail was sent before.
+    /// As [`TeamViewerManagement::preview_share`]; `Conflict` also when it is not known whether the mail was sent before.
     pub async fn share_case(
         &self,
         code: &CaseCode,
@@ -560,7 +560,7 @@ impl Management {
     /// The address by which a supporter enters the session, asked of TeamViewer at this moment.
     ///
     /// # Errors
-    /// As [`Management::case`].
+    /// As [`TeamViewerManagement::case`].
     pub async fn supporter_link(
         &self,
         code: &CaseCode,

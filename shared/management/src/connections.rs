@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Order, Period, Place};
 
-use crate::Management;
+use crate::TeamViewerManagement;
 use crate::csv::Csv;
 use crate::error::Error;
 use crate::paging::{Cursor, Gathering, checked_period};
@@ -298,7 +298,7 @@ fn place(connection: &Connection) -> Place {
     }
 }
 
-impl Management {
+impl TeamViewerManagement {
     /// The connections that meet the filter, newest first, some at a time.
     ///
     /// # Errors
@@ -355,7 +355,7 @@ impl Management {
     /// The connections of one task, newest first, some at a time, with the totals of all of them.
     ///
     /// # Errors
-    /// As [`Management::connections`]; `Invalid` also when several instances have the task and none is named.
+    /// As [`TeamViewerManagement::connections`]; `Invalid` also when several instances have the task and none is named.
     pub async fn task_connections(
         &self,
         task: &ServiceNowTask,

@@ -24,7 +24,7 @@ use startup::AwsConfig;
 use crate::error::Error;
 use crate::names::TaskFunctionNames;
 use crate::problem::FieldProblem;
-use crate::{Management, WorkflowRevision};
+use crate::{WorkflowManagement, WorkflowRevision};
 
 /// What the tasks of an answer may take together, in bytes of JSON. The API answers 4.5 MB at most, and the command
 /// line shows all of it.
@@ -171,7 +171,7 @@ pub struct AccountAsked {
     pub problem: Option<String>,
 }
 
-impl Management {
+impl WorkflowManagement {
     /// What a workflow would do with an event. Asks the task functions, which call nobody; stores nothing.
     ///
     /// # Errors
@@ -201,11 +201,7 @@ impl Management {
     }
 
     async fn complete(&self, task: &mut TaskPreview) -> Result<(), Error> {
-        let account = match self.accounts.get(&task.account.name).await {
-            Ok(account) => Some(account),
-            Err(::accounts::Error::Unknown(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let account = self.account_rows.get(&task.account.name).await?;
         let needed = task.kind.vendor();
         task.account.vendor = account.as_ref().map(|account| account.vendor);
         task.account.state = account.as_ref().map(|account| account.state);

@@ -7,7 +7,7 @@ use webhook_signature::Secret;
 
 use crate::error::Error;
 use crate::secrets::{EndpointSecret, Revealed, SecretPresence};
-use crate::{Done, Listing, Management, endpoint_secret, events_url};
+use crate::{AccountManagement, Done, Listing, endpoint_secret, events_url};
 
 /// An endpoint, as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -109,7 +109,7 @@ pub fn read_endpoint(name: &EndpointName, document: &Value) -> Result<Endpoint, 
     }
 }
 
-impl Management {
+impl AccountManagement {
     /// Every endpoint, by name.
     ///
     /// # Errors
@@ -258,7 +258,7 @@ impl Management {
     }
 
     fn url_of(&self, name: &EndpointName) -> String {
-        events_url(&self.names.public_url, name)
+        events_url(&self.public_url, name)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{EventRecord, Order, StoredEvent};
 
-use crate::Management;
+use crate::WorkflowManagement;
 use crate::error::Error;
 use crate::explain::{Asked, explain};
 use crate::paging::{Cursor, Gathering, Page, period};
@@ -220,7 +220,7 @@ impl EventDetail {
     }
 }
 
-impl Management {
+impl WorkflowManagement {
     /// The newest events that meet the filter, newest first, some at a time. Those that were stored by a version that
     /// could not list them are left out.
     ///

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Management;
+use crate::TeamViewerManagement;
 use crate::error::Error;
 use crate::servicenow_task::{ServiceNowTask, TaskFilter};
 
@@ -88,13 +88,13 @@ pub struct RefreshedTask {
     pub left_out: usize,
 }
 
-impl Management {
+impl TeamViewerManagement {
     /// Where the history of connections stands.
     ///
     /// # Errors
     /// `Unavailable`; `Internal` when a row cannot be read.
     pub async fn history_status(&self, now: Timestamp) -> Result<HistoryStatus, Error> {
-        let of_stack = self.names.teamviewer.every_hours;
+        let of_stack = self.every_hours;
         let settings = self.stored_teamviewer_settings().await?;
         let Some(settings) = settings.history else {
             return Ok(HistoryStatus {
@@ -155,7 +155,7 @@ impl Management {
     /// Has the connections of a task's service cases fetched now.
     ///
     /// # Errors
-    /// `Conflict` while no history is kept; else as [`Management::task_cases`].
+    /// `Conflict` while no history is kept; else as [`TeamViewerManagement::task_cases`].
     pub async fn refresh_task_connections(
         &self,
         task: &ServiceNowTask,

@@ -73,7 +73,10 @@ pub use crate::history::{
     AskedFor, HistoryStatus, IntervalOrigin, RefreshConnections, RefreshedTask,
 };
 pub use crate::mail_templates::{AppliedMailTemplate, read_mail_template};
-pub use crate::names::{Names, ScheduleNames, TaskFunctionNames, TeamViewerNames, events_url};
+pub use crate::names::{
+    AccountNames, Names, ScheduleNames, TaskFunctionNames, TeamViewerNames, WorkflowNames,
+    events_url,
+};
 pub use crate::paging::{Cursor, NoCursor, Page};
 pub use crate::problem::{FieldProblem, FieldWarning, ProblemDetails};
 pub use crate::replay::{
@@ -102,20 +105,97 @@ pub use crate::workflows::{
     etag, read_workflow,
 };
 
-/// A deployed stack, as people work with it.
+/// A deployed stack, as people work with it who may do everything. Who may do less has one of the parts.
 #[derive(Debug)]
 pub struct Management {
-    names: Names,
-    accounts: Accounts,
+    /// What is done about events, and what was done.
+    pub workflows: WorkflowManagement,
+    /// Whatever has a secret: vendors' accounts and endpoints.
+    pub accounts: AccountManagement,
+    /// Remote-support connections and service cases.
+    pub teamviewer: TeamViewerManagement,
+}
+
+impl Management {
+    /// The stack whose parts have these names. `process` must be unique to this process.
+    pub fn new(aws: &AwsConfig, names: Names, accounts: Accounts, process: String) -> Self {
+        Self {
+            workflows: WorkflowManagement::new(aws, names.workflows),
+            accounts: AccountManagement::new(aws, names.accounts, accounts.clone()),
+            teamviewer: TeamViewerManagement::new(aws, names.teamviewer, accounts, process),
+        }
+    }
+}
+
+/// Workflows, events and runs. Of accounts and endpoints it reads the rows, and nobody's secret.
+#[derive(Debug)]
+pub struct WorkflowManagement {
+    account_rows: store::Accounts,
     endpoint_rows: store::Endpoints,
     workflow_rows: store::Workflows,
     run_rows: store::Runs,
     event_rows: store::Events,
     reruns: store::Reruns,
     schedules: Schedules,
-    secrets: Secrets,
     task_functions: TaskFunctions,
     bus: Bus,
+}
+
+impl WorkflowManagement {
+    /// That of the stack whose parts have these names.
+    pub fn new(aws: &AwsConfig, names: WorkflowNames) -> Self {
+        let tables = store::Client::new(aws);
+        Self {
+            account_rows: store::Accounts::new(tables.clone(), names.accounts_table),
+            endpoint_rows: store::Endpoints::new(tables.clone(), names.endpoints_table),
+            workflow_rows: store::Workflows::new(tables.clone(), names.workflows_table),
+            run_rows: store::Runs::new(tables.clone(), names.runs_table.clone()),
+            event_rows: store::Events::new(tables.clone(), names.events_table.clone()),
+            reruns: store::Reruns::new(
+                tables,
+                names.runs_table,
+                names.events_table,
+                names.run_retention_days,
+            ),
+            schedules: Schedules::new(aws, names.schedules),
+            task_functions: TaskFunctions::new(aws, names.task_functions),
+            bus: Bus::new(aws, names.event_bus),
+        }
+    }
+}
+
+/// Vendors' accounts and endpoints. Of workflows and of what is set for `TeamViewer` it reads which accounts they use.
+#[derive(Debug)]
+pub struct AccountManagement {
+    public_url: String,
+    accounts: Accounts,
+    endpoint_rows: store::Endpoints,
+    secrets: Secrets,
+    workflow_rows: store::Workflows,
+    teamviewer_rows: store::TeamViewerSettings,
+}
+
+impl AccountManagement {
+    /// That of the stack whose parts have these names.
+    pub fn new(aws: &AwsConfig, names: AccountNames, accounts: Accounts) -> Self {
+        let tables = store::Client::new(aws);
+        Self {
+            public_url: names.public_url,
+            accounts,
+            endpoint_rows: store::Endpoints::new(tables.clone(), names.endpoints_table),
+            secrets: Secrets::new(aws, names.secret_prefix, names.kms_key),
+            workflow_rows: store::Workflows::new(tables.clone(), names.workflows_table),
+            teamviewer_rows: store::TeamViewerSettings::new(tables, names.teamviewer_table),
+        }
+    }
+}
+
+/// Remote-support connections, service cases, and what is set for both.
+#[derive(Debug)]
+pub struct TeamViewerManagement {
+    /// Every how many hours connections are fetched when the settings do not say.
+    every_hours: u16,
+    accounts: Accounts,
     connection_rows: store::Connections,
     histories: store::Histories,
     teamviewer_rows: store::TeamViewerSettings,
@@ -124,49 +204,31 @@ pub struct Management {
     service_cases: ServiceCases,
 }
 
-impl Management {
-    /// The stack whose parts have these names. `process` must be unique to this process.
-    pub fn new(aws: &AwsConfig, names: Names, accounts: Accounts, process: String) -> Self {
+impl TeamViewerManagement {
+    /// That of the stack whose parts have these names. `process` must be unique to this process.
+    pub fn new(
+        aws: &AwsConfig,
+        names: TeamViewerNames,
+        accounts: Accounts,
+        process: String,
+    ) -> Self {
         let tables = store::Client::new(aws);
-        let teamviewer = &names.teamviewer;
+        let table = names.teamviewer_table;
         let cases = service_cases::Config {
-            table: teamviewer.teamviewer_table.clone(),
-            event_bus: names.event_bus.clone(),
-            queue_url: teamviewer.queue_url.clone(),
-            mail: teamviewer.mail.clone(),
+            table: table.clone(),
+            event_bus: names.event_bus,
+            queue_url: names.queue_url.clone(),
+            mail: names.mail,
         };
         Self {
+            every_hours: names.every_hours,
             service_cases: ServiceCases::new(aws, cases, accounts.clone(), process),
-            connection_rows: store::Connections::new(
-                tables.clone(),
-                teamviewer.connections_table.clone(),
-            ),
-            histories: store::Histories::new(tables.clone(), teamviewer.teamviewer_table.clone()),
-            teamviewer_rows: store::TeamViewerSettings::new(
-                tables.clone(),
-                teamviewer.teamviewer_table.clone(),
-            ),
-            template_rows: store::MailTemplates::new(
-                tables.clone(),
-                teamviewer.teamviewer_table.clone(),
-            ),
-            teamviewer_queue: TeamViewerQueue::new(aws, teamviewer.queue_url.clone()),
             accounts,
-            endpoint_rows: store::Endpoints::new(tables.clone(), names.endpoints_table.clone()),
-            workflow_rows: store::Workflows::new(tables.clone(), names.workflows_table.clone()),
-            run_rows: store::Runs::new(tables.clone(), names.runs_table.clone()),
-            event_rows: store::Events::new(tables.clone(), names.events_table.clone()),
-            reruns: store::Reruns::new(
-                tables,
-                names.runs_table.clone(),
-                names.events_table.clone(),
-                names.run_retention_days,
-            ),
-            schedules: Schedules::new(aws, names.schedules.clone()),
-            secrets: Secrets::new(aws, names.secret_prefix.clone(), names.kms_key.clone()),
-            task_functions: TaskFunctions::new(aws, names.task_functions.clone()),
-            bus: Bus::new(aws, names.event_bus.clone()),
-            names,
+            connection_rows: store::Connections::new(tables.clone(), names.connections_table),
+            histories: store::Histories::new(tables.clone(), table.clone()),
+            teamviewer_rows: store::TeamViewerSettings::new(tables.clone(), table.clone()),
+            template_rows: store::MailTemplates::new(tables, table),
+            teamviewer_queue: TeamViewerQueue::new(aws, names.queue_url),
         }
     }
 }

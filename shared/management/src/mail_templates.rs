@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::problem::FieldWarning;
-use crate::{Done, Listing, Management};
+use crate::{Done, Listing, TeamViewerManagement};
 
 /// What putting a template did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +40,7 @@ pub fn read_mail_template(name: &TemplateName, document: &Value) -> Result<MailT
     }
 }
 
-impl Management {
+impl TeamViewerManagement {
     /// Every template, by name.
     ///
     /// # Errors

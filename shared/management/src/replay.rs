@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{EventEntry, MOST_REPLAYS, Order, Outcome, Place, StoredEvent, StoredWorkflow};
 
-use crate::Management;
+use crate::WorkflowManagement;
 use crate::error::Error;
 use crate::explain::why_not_listening;
 use crate::paging::{Cursor, checked_period};
@@ -180,7 +180,7 @@ enum Next {
     },
 }
 
-impl Management {
+impl WorkflowManagement {
     /// Has a workflow handle an event by its definition of now: for the first time when it has no run for the event
     /// yet, else once more. What there is stays as it is. Asking again under one replay id does it once.
     ///

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Order, Period, Place, StoredEvent};
 
-use crate::Management;
+use crate::WorkflowManagement;
 use crate::error::{Error, ErrorKind};
 use crate::paging::{Cursor, Gathering, Page, checked_period, period};
 use crate::retry::{self, Plan};
@@ -193,7 +193,7 @@ pub struct TaskEnd {
     pub state: TaskState,
 }
 
-impl Management {
+impl WorkflowManagement {
     /// The newest runs that meet the filter, newest first, some at a time.
     ///
     /// # Errors

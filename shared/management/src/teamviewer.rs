@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::problem::{FieldProblem, FieldWarning};
-use crate::{Done, Management};
+use crate::{Done, TeamViewerManagement};
 
 /// What is set for TeamViewer, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -104,7 +104,22 @@ pub fn read_teamviewer_settings(document: &Value) -> Result<Settings, Error> {
         .map_err(|problems| Error::Invalid(problems.into_iter().map(Into::into).collect()))
 }
 
-impl Management {
+/// Which of the settings name an account that is meant, by whichever of its names.
+pub(crate) fn settings_with(
+    settings: &Settings,
+    is_meant: impl Fn(&AccountName) -> bool,
+) -> Vec<&'static str> {
+    let used = uses(settings).into_iter();
+    let used = used.filter(|used| is_meant(used.name));
+    used.map(|used| used.path).collect()
+}
+
+impl TeamViewerManagement {
+    /// Ends when no tokens are being renewed any more: what a vendor has answered must be stored before the process pauses.
+    pub async fn finish_renewals(&self) {
+        self.accounts.finish_renewals().await;
+    }
+
     /// What is set for TeamViewer.
     ///
     /// # Errors
@@ -234,19 +249,6 @@ impl Management {
         }
     }
 
-    /// Which of the settings name this account, by whichever of its names.
-    pub(crate) async fn settings_with(
-        &self,
-        is_meant: impl Fn(&AccountName) -> bool,
-    ) -> Result<Vec<&'static str>, Error> {
-        let settings = self.stored_teamviewer_settings().await?;
-        Ok(uses(&settings)
-            .into_iter()
-            .filter(|used| is_meant(used.name))
-            .map(|used| used.path)
-            .collect())
-    }
-
     async fn check_accounts_of(&self, settings: &Settings) -> Result<Vec<FieldWarning>, Error> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
@@ -266,7 +268,7 @@ impl Management {
 
     fn changed_interval(&self, before: &Settings, after: &Settings) -> Option<ChangedInterval> {
         let hours = |history: &HistorySettings| {
-            let of_stack = self.names.teamviewer.every_hours;
+            let of_stack = self.every_hours;
             history.every_hours.unwrap_or(of_stack)
         };
         let (before, after) = (

@@ -6,7 +6,7 @@ use domain::{Account, AccountName, AccountState, Endpoint, Vendor, Workflow, loo
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Management;
+use crate::WorkflowManagement;
 use crate::error::Error;
 use crate::problem::{FieldProblem, FieldWarning};
 
@@ -20,13 +20,13 @@ pub struct ValidationReport {
     pub warnings: Vec<FieldWarning>,
 }
 
-impl Management {
+impl WorkflowManagement {
     /// What keeps a definition, valid in itself, from being applied here, and what is worth a second look.
     ///
     /// # Errors
     /// `Unavailable`; `Internal` when a row cannot be read.
     pub async fn validate_workflow(&self, workflow: &Workflow) -> Result<ValidationReport, Error> {
-        let accounts = self.accounts().await?.items;
+        let accounts = self.account_rows.list().await?;
         let used = self.accounts_of(workflow, &accounts).await?;
         let mut problems = account_problems(workflow, &used, &accounts);
         if let Trigger::JsonEvent(trigger) = &workflow.trigger {
@@ -37,6 +37,28 @@ impl Management {
         let mut warnings: Vec<FieldWarning> = of_itself.collect();
         warnings.extend(account_warnings(workflow, &used));
         Ok(ValidationReport { problems, warnings })
+    }
+
+    /// The accounts by the names that a workflow has for them; those that it only seems to have are missing.
+    async fn accounts_of(
+        &self,
+        workflow: &Workflow,
+        accounts: &[Account],
+    ) -> Result<BTreeMap<AccountName, Account>, Error> {
+        let mut found = BTreeMap::new();
+        for task in &workflow.tasks {
+            let name = &task.account;
+            if found.contains_key(name) {
+                continue;
+            }
+            let account = match accounts.iter().find(|account| account.name == *name) {
+                Some(account) => Some(account.clone()),
+                // It may be a name that an account had.
+                None => self.account_rows.get(name).await?,
+            };
+            found.extend(account.map(|account| (name.clone(), account)));
+        }
+        Ok(found)
     }
 }
 

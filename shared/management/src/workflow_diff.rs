@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::Management;
+use crate::WorkflowManagement;
 use crate::error::Error;
 
 /// What lies between two revisions of a workflow.
@@ -46,7 +46,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
     Value::deserialize(deserializer).map(Some)
 }
 
-impl Management {
+impl WorkflowManagement {
     /// What is different between two revisions of a workflow; the newest one when `to` is absent. Also after it
     /// was deleted.
     ///

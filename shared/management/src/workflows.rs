@@ -10,7 +10,7 @@ use store::{Applied, StoredWorkflow};
 use crate::error::Error;
 use crate::problem::{FieldProblem, FieldWarning};
 use crate::workflow_filter::WorkflowFilter;
-use crate::{Done, Listing, Management};
+use crate::{Done, Listing, WorkflowManagement};
 
 /// A workflow with its revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -155,7 +155,7 @@ pub fn read_workflow(id: &WorkflowId, document: &Value) -> Result<Workflow, Erro
     }
 }
 
-impl Management {
+impl WorkflowManagement {
     /// The workflows that are asked for, by id.
     ///
     /// # Errors

@@ -6,11 +6,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use accounts::{Accounts, Config, Vendors};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use management::{DryRun, DryRunRequest, Management, Names, samples};
+use management::{DryRun, DryRunRequest, WorkflowManagement, WorkflowNames, samples};
 use serde_json::{Value, json};
 
 /// How the task functions answer, and what they were asked. Everything else of AWS only reads.
@@ -97,24 +96,10 @@ async fn dry_run(aws: Aws, tasks: Value) -> (DryRun, Vec<(String, Value)>) {
     let variables = |name: &str| {
         Some(match name {
             "RUN_RETENTION_DAYS" => "90".to_owned(),
-            "CONNECTIONS_EVERY_HOURS" => "6".to_owned(),
-            "MAIL_FROM" => return None,
             name => name.to_lowercase(),
         })
     };
-    let vendors = Vendors::from_vars(vendor_http::Client::new().unwrap(), |_| None).unwrap();
-    let accounts = Accounts::new(
-        &config,
-        Config::from_vars(variables).unwrap(),
-        vendors,
-        "test".to_owned(),
-    );
-    let management = Management::new(
-        &config,
-        Names::from_vars(variables).unwrap(),
-        accounts,
-        "test".to_owned(),
-    );
+    let management = WorkflowManagement::new(&config, WorkflowNames::from_vars(variables).unwrap());
     let request = DryRunRequest {
         workflow: Some(json!({
             "id": "w", "name": "W", "trigger": {"event": {"type": "review.created"}}, "tasks": tasks

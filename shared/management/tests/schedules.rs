@@ -8,13 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use accounts::{Accounts, Config, Vendors};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use domain::{Workflow, WorkflowId, definition};
 use jiff::Timestamp;
-use management::{Done, Error, ErrorKind, Expected, Management, Names};
+use management::{Done, Error, ErrorKind, Expected, WorkflowManagement, WorkflowNames};
 use serde_json::{Value, json};
 
 /// What the services hold, how they answer, and which writes they were told to make.
@@ -145,7 +144,7 @@ async fn serve(
 
 struct Fixture {
     aws: Arc<Mutex<Aws>>,
-    management: Management,
+    management: WorkflowManagement,
 }
 
 impl Fixture {
@@ -157,22 +156,13 @@ impl Fixture {
         tokio::spawn(async move { axum::serve(listener, app).await });
         let config = aws::Config::at(&url).unwrap();
         let variables = |name: &str| match name {
-            "MAIL_FROM" => None,
-            "CONNECTIONS_EVERY_HOURS" => Some("6".to_owned()),
             days if days.ends_with("_DAYS") => Some("30".to_owned()),
             other => Some(other.to_lowercase()),
         };
-        let vendors = Vendors::from_vars(vendor_http::Client::new().unwrap(), |_| None).unwrap();
-        let accounts = Accounts::new(
-            &config,
-            Config::from_vars(variables).unwrap(),
-            vendors,
-            "test".to_owned(),
-        );
-        let names = Names::from_vars(variables).unwrap();
+        let names = WorkflowNames::from_vars(variables).unwrap();
         Self {
             aws,
-            management: Management::new(&config, names, accounts, "test".to_owned()),
+            management: WorkflowManagement::new(&config, names),
         }
     }
 

@@ -18,8 +18,9 @@ use domain::{
 };
 use jiff::{SignedDuration, Timestamp};
 use management::{
-    Done, Error, ErrorKind, EventFilter, Expected, Management, Names, ReplayEvent, ReplayEvents,
-    RetryFailed, RunFilter, SecretChange, SecretPresence, WorkflowFilter, samples,
+    AccountManagement, AccountNames, Done, Error, ErrorKind, EventFilter, Expected, ReplayEvent,
+    ReplayEvents, RetryFailed, RunFilter, SecretChange, SecretPresence, WorkflowFilter,
+    WorkflowManagement, WorkflowNames, samples,
 };
 use serde_json::{Value, json};
 
@@ -251,7 +252,8 @@ async fn serve(
 
 struct Fixture {
     aws: Arc<Mutex<Aws>>,
-    management: Management,
+    management: WorkflowManagement,
+    accounts: AccountManagement,
     now: Timestamp,
 }
 
@@ -266,8 +268,6 @@ impl Fixture {
         let variables = |name: &str| {
             Some(match name {
                 "RUN_RETENTION_DAYS" => "90".to_owned(),
-                "CONNECTIONS_EVERY_HOURS" => "6".to_owned(),
-                "MAIL_FROM" => return None,
                 other => other.to_lowercase(),
             })
         };
@@ -280,11 +280,14 @@ impl Fixture {
         );
         Self {
             aws,
-            management: Management::new(
+            management: WorkflowManagement::new(
                 &config,
-                Names::from_vars(variables).unwrap(),
+                WorkflowNames::from_vars(variables).unwrap(),
+            ),
+            accounts: AccountManagement::new(
+                &config,
+                AccountNames::from_vars(variables).unwrap(),
                 accounts,
-                "test".to_owned(),
             ),
             now: samples::NOW,
         }
@@ -363,7 +366,7 @@ impl Fixture {
 
     async fn secret(&self, change: SecretChange) -> Result<bool, Error> {
         let changed = self
-            .management
+            .accounts
             .change_endpoint_secret(&endpoint("json", "bearer").name, &change)
             .await?;
         Ok(changed.previous_valid)
@@ -400,19 +403,19 @@ async fn account_in_use_is_deleted_only_by_force_whichever_of_its_names_is_used(
         fixture.account("support", "zendesk");
         fixture.alias("helpdesk", "support");
         fixture.workflow(&workflow(used), 1);
-        let detail = fixture.management.account(&account("helpdesk")).await;
+        let detail = fixture.accounts.account(&account("helpdesk")).await;
         let detail = detail.unwrap();
         assert_eq!(names(&detail.workflows), ["follow-up"]);
         assert_eq!(detail.secret, SecretPresence::Stored { changed_at: None });
 
         let name = account("support");
-        let refused = fixture.management.delete_account(&name, false).await;
+        let refused = fixture.accounts.delete_account(&name, false).await;
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains("`follow-up`"), "{error}");
         assert!(fixture.aws().writes.is_empty());
 
-        let deleted = fixture.management.delete_account(&name, true).await;
+        let deleted = fixture.accounts.delete_account(&name, true).await;
         deleted.unwrap();
         assert!(fixture.aws().secrets.is_empty());
         assert!(fixture.aws().rows("accounts_table").is_empty());
@@ -423,9 +426,9 @@ async fn account_in_use_is_deleted_only_by_force_whichever_of_its_names_is_used(
 async fn account_that_is_not_there_is_not_found() {
     let fixture = Fixture::new().await;
     let nobody = account("nobody");
-    let shown = fixture.management.account(&nobody).await;
+    let shown = fixture.accounts.account(&nobody).await;
     assert_eq!(shown.unwrap_err().kind(), ErrorKind::NotFound);
-    let deleted = fixture.management.delete_account(&nobody, true).await;
+    let deleted = fixture.accounts.delete_account(&nobody, true).await;
     assert_eq!(deleted.unwrap_err().kind(), ErrorKind::NotFound);
 }
 
@@ -654,7 +657,7 @@ async fn warnings_are_told_and_refuse_nothing_while_an_unheard_endpoint_does() {
         .unwrap_err();
     assert_eq!(refused.fields()[0].path, "trigger.json_event.endpoint");
     let survey = endpoint("json", "bearer");
-    fixture.management.put_endpoint(&survey).await.unwrap();
+    fixture.accounts.put_endpoint(&survey).await.unwrap();
     let report = fixture.management.validate_workflow(&unheard).await;
     assert_eq!(report.unwrap().problems, Vec::new());
 }
@@ -663,7 +666,7 @@ async fn warnings_are_told_and_refuse_nothing_while_an_unheard_endpoint_does() {
 async fn replaced_secret_stays_valid_until_it_is_dropped() {
     let fixture = Fixture::new().await;
     let survey = endpoint("json", "bearer");
-    let applied = fixture.management.put_endpoint(&survey).await.unwrap();
+    let applied = fixture.accounts.put_endpoint(&survey).await.unwrap();
     assert_eq!(applied.done, Done::Created);
     assert_eq!(applied.secret, SecretPresence::Missing);
     assert_eq!(applied.url, "public_url/events/survey");
@@ -686,7 +689,7 @@ async fn replaced_secret_stays_valid_until_it_is_dropped() {
 async fn secret_is_generated_once_and_refused_when_the_scheme_cannot_work_with_it() {
     let fixture = Fixture::new().await;
     let survey = endpoint("json", "basic");
-    fixture.management.put_endpoint(&survey).await.unwrap();
+    fixture.accounts.put_endpoint(&survey).await.unwrap();
     let unfit = SecretChange::Put {
         secret: "hunter2".into(),
     };
@@ -695,7 +698,7 @@ async fn secret_is_generated_once_and_refused_when_the_scheme_cannot_work_with_i
     assert_eq!(error.fields()[0].path, "secret");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
     let changed = fixture
-        .management
+        .accounts
         .change_endpoint_secret(&survey.name, &SecretChange::Generate {})
         .await
         .unwrap();
@@ -713,17 +716,17 @@ async fn secret_that_another_endpoint_uses_is_kept() {
     }))
     .unwrap();
     for endpoint in [&survey, &other] {
-        fixture.management.put_endpoint(endpoint).await.unwrap();
+        fixture.accounts.put_endpoint(endpoint).await.unwrap();
     }
     fixture.secret(SecretChange::Generate {}).await.unwrap();
-    let deleted = fixture.management.delete_endpoint(&survey.name).await;
+    let deleted = fixture.accounts.delete_endpoint(&survey.name).await;
     assert_eq!(deleted.unwrap().secret_kept_for, Some(other.name.clone()));
     assert_eq!(fixture.aws().secrets.len(), 1);
-    let deleted = fixture.management.delete_endpoint(&other.name).await;
+    let deleted = fixture.accounts.delete_endpoint(&other.name).await;
     assert_eq!(deleted.unwrap().secret_kept_for, None);
     assert!(fixture.aws().secrets.is_empty());
     let error = fixture
-        .management
+        .accounts
         .endpoint(&EndpointName::parse("survey").unwrap())
         .await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
@@ -1395,16 +1398,10 @@ async fn answers_are_what_their_schemas_say() {
     let (run, tasks) = samples::succeeded_run();
     fixture.run(&run, &tasks);
     let survey = endpoint("json", "bearer");
-    check_schema(&fixture.management.put_endpoint(&survey).await.unwrap());
-    check_schema(&fixture.management.endpoint(&survey.name).await.unwrap());
-    check_schema(&fixture.management.endpoints().await.unwrap());
-    check_schema(
-        &fixture
-            .management
-            .account(&account("support"))
-            .await
-            .unwrap(),
-    );
+    check_schema(&fixture.accounts.put_endpoint(&survey).await.unwrap());
+    check_schema(&fixture.accounts.endpoint(&survey.name).await.unwrap());
+    check_schema(&fixture.accounts.endpoints().await.unwrap());
+    check_schema(&fixture.accounts.account(&account("support")).await.unwrap());
     check_schema(
         &fixture
             .management
@@ -1414,6 +1411,6 @@ async fn answers_are_what_their_schemas_say() {
     );
     check_schema(&fixture.management.run(&run.id).await.unwrap());
     check_schema(&samples::evaluated_event().0);
-    let unknown = fixture.management.account(&account("nobody")).await;
+    let unknown = fixture.accounts.account(&account("nobody")).await;
     check_schema(&unknown.unwrap_err().problem());
 }

@@ -191,7 +191,8 @@ impl Report {
         writeln!(
             text,
             "\n`teamviewer-connections` is given the call of every minute when nothing is due, `schedules` a firing, `connect` a page with a \
-             used ticket, `api` a caller who asks who they are; all others what they are there for. Those in italics are no part of \
+             used ticket, `accounts-api` a caller who asks who they are, `workflows-api` and `teamviewer-api` one who lists workflows and mail \
+             templates; all others what they are there for. Those in italics are no part of \
              the product, and do less: `benches/` holds them. The empty function is what any function in Rust needs on \
              this runtime. Python and Node do the ticket's task alone (one claim, one ticket, one end, one message), without its \
              retries, its look before a second attempt and its record. Python's figure for what is deployed holds its libraries with \

@@ -36,8 +36,8 @@ pub(crate) enum Kind {
     Firing,
     /// Somebody who opens the page with an old ticket.
     Page,
-    /// A caller of the management API who asks who they are.
-    Caller,
+    /// A caller of the management API who reads what is at this path.
+    Caller(&'static str),
 }
 
 /// Makes what a function is given, each time anew.
@@ -75,7 +75,7 @@ impl<'a> Load<'a> {
                 | Kind::Tick
                 | Kind::Firing
                 | Kind::Page
-                | Kind::Caller => None,
+                | Kind::Caller(_) => None,
             },
             evaluate: if is_task {
                 Some(feeder("evaluate").await?)
@@ -143,11 +143,10 @@ impl<'a> Load<'a> {
             Kind::Tick => sample(scene.root(), "teamviewer-connections-tick")?,
             Kind::Firing => sample(scene.root(), "schedules-firing")?,
             Kind::Page => sample(scene.root(), "connect-start")?,
-            Kind::Caller => {
-                let mut request = sample(scene.root(), "api-runs")?;
-                request["rawPath"] = json!("/v1/me");
-                request["requestContext"]["http"]["path"] = json!("/v1/me");
-                request["pathParameters"]["proxy"] = json!("me");
+            Kind::Caller(path) => {
+                let mut request = sample(scene.root(), "workflows-api-runs")?;
+                request["rawPath"] = json!(path);
+                request["requestContext"]["http"]["path"] = json!(path);
                 request["headers"]["authorization"] = json!(format!("Bearer {}", Scene::TOKEN));
                 request
             }
@@ -183,7 +182,7 @@ impl<'a> Load<'a> {
             Kind::Tick => answer["sent"] == 0,
             // The ticket is unknown.
             Kind::Page => status.as_u64().is_some_and(|status| status < 500),
-            Kind::Survey(_) | Kind::Caller => *status == 200,
+            Kind::Survey(_) | Kind::Caller(_) => *status == 200,
         };
         ensure!(good, "not as expected: {answer}");
         Ok(())

@@ -73,7 +73,7 @@ struct Arguments {
 }
 
 /// The functions and what they are given. Those without a binary are left out.
-const FUNCTIONS: [(&str, Kind); 10] = [
+const FUNCTIONS: [(&str, Kind); 12] = [
     ("ingest", Kind::Webhook),
     ("evaluate", Kind::Events),
     ("zendesk-tasks", Kind::Tasks("ZendeskTasksQueue")),
@@ -83,7 +83,9 @@ const FUNCTIONS: [(&str, Kind); 10] = [
     ("qualtrics-responses", Kind::Notifications),
     ("schedules", Kind::Firing),
     ("connect", Kind::Page),
-    ("api", Kind::Caller),
+    ("workflows-api", Kind::Caller("/v1/workflows")),
+    ("accounts-api", Kind::Caller("/v1/me")),
+    ("teamviewer-api", Kind::Caller("/v1/mail-templates")),
 ];
 
 #[tokio::main]
