@@ -2,13 +2,19 @@
 //!
 //! This is the only place that reads the process environment, the clock and randomness.
 
+mod log_line;
+
 use std::time::Duration;
 
 /// Credentials, region and connections, from which every AWS client is made.
 pub use aws::Config as AwsConfig;
 use jiff::Timestamp;
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::log_line::LogLine;
 
 /// The allocator of every function. An event makes and drops some thousand small values; the C library's allocator took a
 /// quarter of the instructions that were spent on it.
@@ -81,15 +87,7 @@ pub fn tracing() {
     let wanted = variable("RUST_LOG").unwrap_or_default();
     let levels = levels(&wanted);
     let is_readable = levels.is_some();
-    let levels = levels.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
-    let lines = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_target(true)
-        .without_time();
-    let subscriber = tracing_subscriber::registry().with(lines).with(levels);
+    let subscriber = subscriber(std::io::stdout, levels.unwrap_or_else(usual_levels));
     // An installed subscriber stays: the only error there is.
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         tracing::debug!("the log is installed already");
@@ -99,6 +97,29 @@ pub fn tracing() {
     }
 }
 
+/// The log as it is when `RUST_LOG` is not set, written elsewhere: for tests.
+pub fn log_to<W>(writer: W) -> impl Subscriber
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    subscriber(writer, usual_levels())
+}
+
+fn subscriber<W>(writer: W, levels: Targets) -> impl Subscriber
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer()
+        .fmt_fields(LogLine)
+        .event_format(LogLine)
+        .with_writer(writer);
+    tracing_subscriber::registry().with(lines).with(levels)
+}
+
+fn usual_levels() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO)
+}
+
 /// `None` when it cannot be read. (What `Targets` reads by itself takes a misspelt level for a part of the program.)
 fn levels(text: &str) -> Option<Targets> {
     let level = |text: &str| {
@@ -106,7 +127,7 @@ fn levels(text: &str) -> Option<Targets> {
         Some(level.min(LevelFilter::DEBUG))
     };
     let parts = text.split(',').map(str::trim);
-    let mut levels = Targets::new().with_default(LevelFilter::INFO);
+    let mut levels = usual_levels();
     for part in parts.filter(|part| !part.is_empty()) {
         levels = match part.split_once('=') {
             Some((target, wanted)) => levels.with_target(target.trim(), level(wanted)?),

@@ -302,11 +302,7 @@ async fn log_has_a_line_for_each_request_with_nothing_private_in_it() {
     let admin = scene.token(Role::Admin).await;
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_writer(move || writer.clone())
-        .finish();
+    let subscriber = startup::log_to(move || writer.clone());
     // All tests write to it: a subscriber of one thread misses what another thread has seen first.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     scene.furnish(&admin).await;
