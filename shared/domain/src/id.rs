@@ -113,7 +113,7 @@ fn is_identifier(text: &str) -> bool {
 
 fn is_key(text: &str, prefix: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|hex| {
-        hex.len() == KEY_HEX && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        hex.len() == 2 * KEY_BYTES && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     })
 }
 
@@ -325,7 +325,7 @@ text_of!(
     "a session code, such as s119-457-589; case and dashes do not matter"
 );
 
-const KEY_HEX: usize = 32;
+const KEY_BYTES: usize = 16;
 /// How many hexadecimal digits stand for a person.
 const PERSON_HEX: usize = 16;
 
@@ -336,8 +336,9 @@ fn derive(prefix: &str, parts: &[&str]) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part.as_bytes());
     }
-    let digest = hex::encode(hash.finalize());
-    format!("{prefix}{}", digest.get(..KEY_HEX).unwrap_or(&digest))
+    let digest = hash.finalize();
+    let digest = digest.get(..KEY_BYTES).unwrap_or(&digest);
+    format!("{prefix}{}", hex::encode(digest))
 }
 
 impl AccountName {
