@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::event::CloudEvent;
 use crate::id::{RunId, WorkflowId};
+use crate::json_bytes;
 use crate::run::{self, Run, TaskRun};
 use crate::workflow::Workflow;
 
@@ -94,7 +95,7 @@ pub fn applies(workflow: &Workflow, event: &Value, now: Timestamp) -> Applies {
 
 /// The trace as it may be kept with a run: null when it is too large.
 pub fn kept_trace(trace: Value) -> Value {
-    if bytes(&trace) > MOST_TRACE_BYTES {
+    if json_bytes(&trace) > MOST_TRACE_BYTES {
         Value::Null
     } else {
         trace
@@ -130,7 +131,7 @@ pub fn decide<'a>(
             }
         };
         let trace = trace.filter(|trace: &Value| {
-            trace_bytes += bytes(trace);
+            trace_bytes += json_bytes(trace);
             trace_bytes <= MOST_TRACE_BYTES
         });
         decisions.push(Decision {
@@ -148,10 +149,6 @@ pub fn decide<'a>(
         },
         runs,
     }
-}
-
-fn bytes(value: &Value) -> usize {
-    value.to_string().len()
 }
 
 #[cfg(test)]

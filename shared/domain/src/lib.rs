@@ -10,6 +10,7 @@ pub mod definition;
 pub mod endpoint;
 pub mod event;
 pub mod id;
+mod json_bytes;
 pub mod loops;
 pub mod mail_template;
 pub mod message;
@@ -31,6 +32,7 @@ pub use id::{
     AccountName, CaseCode, ConnectionId, EndpointName, EventKey, ReplayId, RunId, TaskKey,
     TaskName, TemplateName, WorkflowId,
 };
+pub use json_bytes::json_bytes;
 pub use mail_template::MailTemplate;
 pub use run::{Run, RunState, TaskRun, TaskState};
 pub use service_case::ServiceCase;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::decision::EventRecord;
 use crate::event::{CloudEvent, WORKFLOW_CHAIN};
 use crate::id::{AccountName, EventKey, ReplayId, RunId, TaskKey, TaskName, WorkflowId};
+use crate::json_bytes;
 use crate::message::{RUN_FAILED, RUN_SUCCEEDED};
 use crate::task::TaskKind;
 use crate::workflow::{Task, Workflow};
@@ -434,7 +435,7 @@ pub fn settle(run: &Run, tasks: &mut [TaskRun], event: Option<&CloudEvent>) -> S
                 continue;
             };
             if let (Some(task), Some(flag)) = (tasks.get_mut(index), changed.get_mut(index)) {
-                task.trace = trace.filter(|trace| bytes_of(trace) <= MOST_TASK_TRACE_BYTES);
+                task.trace = trace.filter(|trace| json_bytes(trace) <= MOST_TASK_TRACE_BYTES);
                 task.unwanted = matches!(next, Next::NotWanted(_));
                 match next {
                     Next::Request(input) => {
@@ -583,12 +584,15 @@ fn filled_in(run: &Run, task: &TaskRun, tasks: &[TaskRun], event: &CloudEvent) -
             return Next::Fail(format!("the piped text cannot be filled in: {error}"));
         }
     };
-    let condition = task.when.as_ref().map_or(0, |when| bytes_of(&json!(when)));
-    let bytes = bytes_of(&input) + bytes_of(&task.draft) + condition;
+    let condition = task
+        .when
+        .as_ref()
+        .map_or(0, |when| json_bytes(&json!(when)));
+    let bytes = json_bytes(&input) + json_bytes(&task.draft) + condition;
     let others: usize = tasks
         .iter()
         .filter_map(|other| other.input.as_ref())
-        .map(bytes_of)
+        .map(json_bytes)
         .sum();
     if bytes > MOST_INPUT_BYTES {
         Next::Fail(format!(
@@ -601,10 +605,6 @@ fn filled_in(run: &Run, task: &TaskRun, tasks: &[TaskRun], event: &CloudEvent) -
     } else {
         Next::Request(input)
     }
-}
-
-fn bytes_of(value: &Value) -> usize {
-    value.to_string().len()
 }
 
 fn ended_word(state: TaskState) -> &'static str {

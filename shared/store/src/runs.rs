@@ -4,7 +4,7 @@ use aws::dynamodb::{
     Update,
 };
 use domain::run::Attempt;
-use domain::{Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId};
+use domain::{Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId, json_bytes};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -443,7 +443,7 @@ impl Runs {
             let change = ending(OPERATION, *one).map(|expression| {
                 // What the row holds beside what is set now.
                 let kept = one.task.input.iter().chain([&one.task.draft]);
-                let kept: usize = kept.map(|value| value.to_string().len()).sum();
+                let kept: usize = kept.map(json_bytes).sum();
                 let set = expression.values.iter();
                 let set: usize = set.map(|(_, value)| size_of_value(value)).sum();
                 self.update_task(one.task, kept + set + 1_000, expression)
@@ -495,7 +495,7 @@ impl Runs {
         for task in changed {
             let values = [&task.draft].into_iter();
             let values = values.chain(&task.input).chain(&task.trace);
-            let bytes: usize = values.map(|value| value.to_string().len()).sum();
+            let bytes: usize = values.map(json_bytes).sum();
             let named = self.row_name(&task.run, &task_sk(&task.name));
             let write = self.move_task(OPERATION, task, TaskState::Waiting)?;
             change.add(named, bytes + 1_000, write);
@@ -510,7 +510,7 @@ impl Runs {
                 run,
                 RunState::Running,
             );
-            let bytes = run.trace.to_string().len() + 2_000;
+            let bytes = json_bytes(&run.trace) + 2_000;
             change.add(self.row_name(&run.id, RUN), bytes, write);
         }
         Ok(change)

@@ -3,7 +3,7 @@ use std::time::Duration;
 use accounts::{Accounts, Connected, Moment};
 use domain::preview::{Preview, PreviewRequest};
 use domain::run::{Attempt, AttemptOutcome, VendorCall};
-use domain::{TaskKey, TaskKind, TaskRun, Vendor};
+use domain::{TaskKey, TaskKind, TaskRun, Vendor, json_bytes};
 use jiff::Timestamp;
 use retry::{Disposition, RetryPolicy};
 use serde_json::{Map, Value};
@@ -231,7 +231,7 @@ pub(crate) fn make_room(earlier: &mut [Attempt], newest: &mut Attempt) {
 /// Bytes of JSON.
 fn bodies(attempt: &Attempt) -> usize {
     let sent = attempt.calls.iter().filter_map(|call| call.sent.as_ref());
-    sent.map(|body| body.to_string().len()).sum()
+    sent.map(json_bytes).sum()
 }
 
 /// What is stored of an attempt.
