@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::Config;
 use crate::error::{Error, Refusal};
@@ -175,27 +176,25 @@ impl Caller {
             .parse()
             .map_err(|error: http::uri::InvalidUri| unsendable(error.into()))?;
         let patience = self.config.patience;
-        let all = async {
-            let mut attempt = 1;
-            loop {
-                let request = self
-                    .signed(operation, method.clone(), &uri, body.clone())
-                    .map_err(unsendable)?;
-                let timed =
-                    tokio::time::timeout(patience.attempt, self.attempt(operation, request));
-                let result = timed.await.unwrap_or(Err(Error::TimedOut { operation }));
-                match result {
-                    Err(error) if attempt < patience.attempts && error.is_transient() => {
-                        tokio::time::sleep(pause(attempt)).await;
-                        attempt += 1;
-                    }
-                    other => return other,
+        // One timer at a time: each that is set wakes the runtime.
+        let end = Instant::now() + patience.call;
+        let mut attempt = 1;
+        loop {
+            let request = self
+                .signed(operation, method.clone(), &uri, body.clone())
+                .map_err(unsendable)?;
+            let end_of_attempt = end.min(Instant::now() + patience.attempt);
+            let timed = timeout_at(end_of_attempt, self.attempt(operation, request));
+            let result = timed.await.unwrap_or(Err(Error::TimedOut { operation }));
+            match result {
+                Err(error) if attempt < patience.attempts && error.is_transient() => {
+                    let paused = timeout_at(end, sleep(pause(attempt)));
+                    paused.await.map_err(|_| Error::TimedOut { operation })?;
+                    attempt += 1;
                 }
+                other => return other,
             }
-        };
-        tokio::time::timeout(patience.call, all)
-            .await
-            .unwrap_or(Err(Error::TimedOut { operation }))
+        }
     }
 
     async fn attempt(

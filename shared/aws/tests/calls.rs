@@ -124,6 +124,25 @@ async fn silence_ends_with_the_patience() {
 }
 
 #[tokio::test]
+async fn pauses_end_with_the_patience() {
+    // The last of them would take an hour.
+    let (config, server) = scripted(vec![Step::json(503, "{}"); 18]).await;
+    let patience = Patience {
+        call: Duration::from_millis(300),
+        attempts: 18,
+        ..FAST
+    };
+    let begun = std::time::Instant::now();
+    let error = transaction(&config.with_patience(patience))
+        .send()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(server.received().len() < 18);
+}
+
+#[tokio::test]
 async fn nobody_listening_means_that_nothing_was_sent() {
     let config = Config::at("http://127.0.0.1:1").unwrap();
     let error = transaction(&config).send().await.unwrap_err();
