@@ -22,6 +22,9 @@ const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype")
 const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("closedloop/", env!("CARGO_PKG_VERSION")));
 
+/// Most bodies fit into so many bytes, and are written without being moved.
+const USUAL_BODY: usize = 8 * 1024;
+
 /// A service of AWS that the product calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
@@ -279,12 +282,12 @@ pub(crate) fn segment(name: &str) -> impl std::fmt::Display {
 
 /// A body as a service takes it.
 pub(crate) fn written(operation: &'static str, input: &impl Serialize) -> Result<Bytes, Error> {
-    serde_json::to_vec(input)
-        .map(Bytes::from)
-        .map_err(|error| Error::Unsendable {
-            operation,
-            source: error.into(),
-        })
+    let mut body = Vec::with_capacity(USUAL_BODY);
+    serde_json::to_writer(&mut body, input).map_err(|error| Error::Unsendable {
+        operation,
+        source: error.into(),
+    })?;
+    Ok(body.into())
 }
 
 /// Some operations answer with nothing at all, which stands for an object without anything in it.
