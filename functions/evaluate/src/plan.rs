@@ -1,8 +1,10 @@
 //! What the messages of a batch ask for.
 
+use std::collections::BTreeMap;
+
 use aws_lambda_events::sqs::SqsMessage;
 use domain::message::{BusMessage, TaskMessage};
-use domain::{CloudEvent, RunId, TaskName};
+use domain::{CloudEvent, EventKey, RunId, TaskName};
 use queue::Verdict;
 use tracing::Span;
 
@@ -27,6 +29,7 @@ pub(crate) enum Work {
 /// one unit: whatever is stored for the first answers the others as well.
 pub(crate) fn plan(messages: &[SqsMessage]) -> (Vec<Unit>, Vec<Option<Verdict>>) {
     let mut units: Vec<Unit> = Vec::new();
+    let mut events: BTreeMap<EventKey, usize> = BTreeMap::new();
     let mut verdicts = vec![None; messages.len()];
     for (index, (message, verdict)) in messages.iter().zip(&mut verdicts).enumerate() {
         let of_message = queue::span(message);
@@ -35,15 +38,14 @@ pub(crate) fn plan(messages: &[SqsMessage]) -> (Vec<Unit>, Vec<Option<Verdict>>)
         match read {
             Ok(BusMessage::Event(event)) => {
                 let key = event.key();
-                let same = units
-                    .iter_mut()
-                    .find(|unit| matches!(&unit.work, Work::Event(other) if other.key() == key));
+                let same = events.get(&key).and_then(|&index| units.get_mut(index));
                 if let Some(unit) = same {
                     unit.messages.push(index);
                     continue;
                 }
                 let span =
                     tracing::info_span!("event", event.key = %key, event.r#type = event.kind);
+                events.insert(key, units.len());
                 units.push(Unit {
                     work: Work::Event(event),
                     messages: vec![index],
