@@ -23,11 +23,6 @@ pub(crate) enum Problem {
     Value(#[from] InvalidInput),
 }
 
-/// A body of the vendor's crate, as the run keeps it.
-pub(crate) fn kept_body(body: Result<String, InvalidInput>) -> Result<Value, Problem> {
-    Ok(serde_json::from_str(&body?).unwrap_or_default())
-}
-
 /// What the account did not keep as it was sent, a sentence each.
 pub(crate) fn warnings(differences: &[Difference]) -> Vec<String> {
     differences.iter().map(warning).collect()

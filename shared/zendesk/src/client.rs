@@ -74,7 +74,7 @@ impl Client {
             .map_err(|_| attempt.refused(InvalidInput::IdempotencyKey))?;
         let url = self.base.join(["api", "v2", "tickets"], []);
         let request = Request::new(Method::POST, url)
-            .json(body)
+            .json(body.to_string())
             .header(IDEMPOTENCY_KEY, key);
         attempt.written(request, None).await
     }
@@ -99,7 +99,7 @@ impl Client {
         let url = self
             .base
             .join(["api", "v2", "tickets", &id.to_string()], []);
-        let request = Request::new(Method::PUT, url).json(body);
+        let request = Request::new(Method::PUT, url).json(body.to_string());
         attempt.written(request, Some(id)).await
     }
 

@@ -7,7 +7,7 @@ use task_runner::{Assignment, CallFailed, Done, Failed};
 use zendesk::{Ticket, tags_body};
 
 use super::{Session, failed};
-use crate::mapping::kept_body;
+use crate::mapping::Problem;
 use crate::mapping::ticket::{self, Change, Guard, MARKER, NewTicket, TagChange};
 
 /// How old a task may be for its idempotency key to be trusted alone: Zendesk forgets keys after two hours
@@ -20,7 +20,7 @@ pub(super) async fn create(
     assignment: &Assignment<'_>,
     NewTicket { ticket, key }: &NewTicket,
 ) -> Result<Done, Failed> {
-    let body = kept_body(ticket.body())?;
+    let body = ticket.body().map_err(Problem::from)?;
     let age = assignment
         .now
         .duration_since(assignment.first_attempt_at)
@@ -61,7 +61,7 @@ pub(super) async fn update(
             Standing::Written(ticket) => ticket,
             Standing::Unwritten { stamp } => {
                 let stamp = stamp.as_deref();
-                let body = kept_body(change.body(stamp))?;
+                let body = change.body(stamp).map_err(Problem::from)?;
                 let result = session.client.update_ticket(task.id, change, stamp).await;
                 let written = session.calls.wrote(result.map_err(failed), body)?;
                 warnings = written.warnings;

@@ -14,7 +14,7 @@ use super::ticket::{self, Change, Guard, NewTicket, TagChange};
 /// The requests of `zendesk.create_ticket`.
 pub(crate) fn of_new_ticket(input: &Value, key: &TaskKey) -> Result<Vec<PlannedRequest>, Problem> {
     let NewTicket { ticket, key } = ticket::new_ticket(input, key)?;
-    let body = super::kept_body(ticket.body())?;
+    let body = ticket.body()?;
     let request = PlannedRequest::new("POST", "/api/v2/tickets");
     let request = request.header("idempotency-key", key.as_str()).body(body);
     Ok(vec![request.note(
@@ -40,7 +40,7 @@ pub(crate) fn of_ticket_change(
                 Some(unknown("updated_at as it was read"))
             }
         };
-        let body = super::kept_body(change.body(stamp.as_deref()))?;
+        let body = change.body(stamp.as_deref())?;
         let request = PlannedRequest::new("PUT", path.clone()).body(body);
         requests.push(match stamp {
             None => request,
