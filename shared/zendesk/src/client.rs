@@ -1,5 +1,8 @@
 //! The calls.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use vendor_http::{Answer, BaseUrl, Call, HeaderName, HeaderValue, Method, Request, Response};
 
@@ -353,7 +356,7 @@ pub(crate) fn body(response: &Response) -> Result<Map<String, Value>, ErrorKind>
             retry_after: response.retry_after(),
         });
     }
-    let Ok(Value::Object(body)) = response.json() else {
+    let Ok(Members(body)) = serde_json::from_slice(&response.body) else {
         return Err(ErrorKind::Unexpected {
             what: "the answer is no JSON object",
             page: response.page_title(),
@@ -368,6 +371,37 @@ pub(crate) fn body(response: &Response) -> Result<Map<String, Value>, ErrorKind>
     Ok(body)
 }
 
+/// The members of an answer without the audit: it is often longer than the ticket beside it, and nobody looks at it.
+struct Members(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
+                let mut members = Map::new();
+                while let Some(name) = access.next_key::<String>()? {
+                    if name == "audit" {
+                        access.next_value::<IgnoredAny>()?;
+                    } else {
+                        members.insert(name, access.next_value()?);
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Reader)
+    }
+}
+
 /// The text that a write left under that name in its metadata.
 fn marker<'a>(audit: &'a Value, name: &str) -> Option<&'a str> {
     audit.get("metadata")?.get("custom")?.get(name)?.as_str()
@@ -379,5 +413,38 @@ fn newest_first(audits: &[Value]) -> bool {
     match (time(audits.first()), time(audits.last())) {
         (Some(first), Some(last)) => first > last,
         (None, _) | (_, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vendor_http::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn answer_is_an_object_whose_audit_is_passed_over() {
+        let read = |text: &'static str| {
+            super::body(&Response {
+                status: 201,
+                headers: HeaderMap::new(),
+                body: text.into(),
+            })
+        };
+        let found = read(r#"{"audit": {"events": [{}]}, "ticket": {"id": 1, "audit": 2}}"#);
+        let found = Value::Object(found.unwrap());
+        assert_eq!(found, json!({"ticket": {"id": 1, "audit": 2}}));
+        for other in [
+            "",
+            "[]",
+            "1",
+            r#"{"audit": {}"#,
+            r#"{"audit": {]}}"#,
+            "{} {}",
+        ] {
+            let error = read(other).unwrap_err();
+            assert!(matches!(error, ErrorKind::Unexpected { .. }), "{other}");
+        }
     }
 }
