@@ -31,7 +31,12 @@ impl Machine {
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_gb: kilobytes.unwrap_or_default() / 1024.0 / 1024.0,
-            kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            // The version: what follows names whoever built it.
+            kernel: read("/proc/sys/kernel/osrelease")?
+                .split(['-', '\n'])
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         })
     }
 }
