@@ -31,8 +31,8 @@ pub fn of_workflows<T: Side<Part = WorkflowManagement>>() -> Vec<Route<T>> {
 pub fn of_accounts<T: Side<Part = AccountManagement>>() -> Vec<Route<T>> {
     with_examples([
         me::routes(),
-        accounts::routes(),
         endpoints::routes(),
+        accounts::routes(),
         tokens::routes(),
     ])
 }
@@ -58,7 +58,7 @@ pub fn described() -> Vec<Route<Description>> {
     let teamviewer = of_teamviewer()
         .into_iter()
         .map(Route::<Described<_>>::description);
-    workflows.chain(accounts).chain(teamviewer).collect()
+    accounts.chain(workflows).chain(teamviewer).collect()
 }
 
 fn with_examples<T: Side, const N: usize>(routes: [Vec<Route<T>>; N]) -> Vec<Route<T>> {

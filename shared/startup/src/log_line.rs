@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFi
 use tracing_subscriber::registry::LookupSpan;
 
 /// Writes `{"level":...,"message":...,...,"target":...,"span":{...,"name":...}}`, the fields in the order in which they are
-/// given.
+/// given. One that is recorded twice is there twice: nothing here does so.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogLine;
 

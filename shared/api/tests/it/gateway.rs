@@ -1,5 +1,6 @@
 //! Which function API Gateway calls, by the routes of the template.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use api::route::{Described, Route};
@@ -24,7 +25,7 @@ static ROUTES: LazyLock<Vec<(&'static str, &'static str)>> = LazyLock::new(|| {
 /// The function that is called for a path: that of the route that is the path, else that of the longest beginning.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
-pub(crate) fn function(path: &str) -> &'static str {
+pub(crate) fn function(path: &str) -> Option<&'static str> {
     let exact = ROUTES.iter().find(|(route, _)| *route == path);
     let greedy = || {
         let begins_so = |route: &str| {
@@ -36,14 +37,13 @@ pub(crate) fn function(path: &str) -> &'static str {
         found.max_by_key(|(route, _)| route.len())
     };
     let found = exact.or_else(greedy);
-    // Other paths do not come here from the gateway. The function that is asked for them must know that.
-    found.map_or("AccountsApi", |(_, function)| function)
+    found.map(|(_, function)| *function)
 }
 
 fn check<M>(routes: Vec<Route<Described<M>>>, function: &str) {
     for route in routes {
         let path = route.path.replace(['{', '}'], "");
-        assert_eq!(self::function(&path), function, "{path}");
+        assert_eq!(self::function(&path), Some(function), "{path}");
     }
 }
 
@@ -57,6 +57,25 @@ fn every_route_leads_to_the_function_that_takes_it() {
 #[test]
 fn path_that_nobody_takes_is_answered_by_the_function_for_the_rest() {
     for path in ["/v1/nothing", "/v1/workflowsx", "/v1/runs/"] {
-        assert_eq!(function(path), "AccountsApi", "{path}");
+        assert_eq!(function(path), Some("AccountsApi"), "{path}");
+    }
+}
+
+#[test]
+fn every_function_is_the_one_that_its_integration_and_permission_name() {
+    let resource = |name: String| {
+        let begin = TEMPLATE.find(&format!("\n  {name}:\n")).unwrap();
+        let rest = &TEMPLATE[begin + 1..];
+        &rest[..rest.find("\n\n").unwrap()]
+    };
+    let functions: BTreeSet<&str> = ROUTES.iter().map(|(_, function)| *function).collect();
+    assert_eq!(functions.len(), 3, "{functions:?}");
+    for function in functions {
+        let integration = resource(format!("{function}Integration"));
+        let called = format!("IntegrationUri: !GetAtt {function}.Arn\n");
+        assert!(integration.contains(&called), "{integration}");
+        let permission = resource(format!("{function}Permission"));
+        let allowed = format!("FunctionName: !Ref {function}\n");
+        assert!(permission.contains(&allowed), "{permission}");
     }
 }
