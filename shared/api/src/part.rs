@@ -15,9 +15,9 @@ use crate::config::Config;
 use crate::route::{Handler, Moment, Route};
 use crate::{Deps, handle, routes, time_for_request};
 
-/// What a part is made of.
+/// What every part is made with.
 #[derive(Debug)]
-pub struct Parts<'a> {
+pub struct Setup<'a> {
     /// How AWS is called.
     pub aws: &'a AwsConfig,
     /// How vendors are called.
@@ -33,7 +33,7 @@ pub trait Part: Sized + Send + Sync + 'static {
     /// # Errors
     /// When a variable is missing or cannot be used. Give up: the deployment is wrong.
     fn from_vars(
-        parts: Parts<'_>,
+        setup: Setup<'_>,
         variables: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError>;
 
@@ -46,10 +46,10 @@ pub trait Part: Sized + Send + Sync + 'static {
 
 impl Part for WorkflowManagement {
     fn from_vars(
-        parts: Parts<'_>,
+        setup: Setup<'_>,
         variables: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        Ok(Self::new(parts.aws, WorkflowNames::from_vars(variables)?))
+        Ok(Self::new(setup.aws, WorkflowNames::from_vars(variables)?))
     }
 
     fn routes() -> Vec<Route<Handler<Self>>> {
@@ -61,11 +61,11 @@ impl Part for WorkflowManagement {
 
 impl Part for AccountManagement {
     fn from_vars(
-        parts: Parts<'_>,
+        setup: Setup<'_>,
         variables: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
         let names = AccountNames::from_vars(&variables)?;
-        Ok(Self::new(parts.aws, names, accounts(parts, variables)?))
+        Ok(Self::new(setup.aws, names, accounts(setup, variables)?))
     }
 
     fn routes() -> Vec<Route<Handler<Self>>> {
@@ -79,12 +79,12 @@ impl Part for AccountManagement {
 
 impl Part for TeamViewerManagement {
     fn from_vars(
-        parts: Parts<'_>,
+        setup: Setup<'_>,
         variables: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let (aws, process) = (parts.aws, parts.process.clone());
+        let (aws, process) = (setup.aws, setup.process.clone());
         let names = TeamViewerNames::from_vars(&variables)?;
-        let accounts = accounts(parts, variables)?;
+        let accounts = accounts(setup, variables)?;
         Ok(Self::new(aws, names, accounts, process))
     }
 
@@ -98,12 +98,12 @@ impl Part for TeamViewerManagement {
 }
 
 fn accounts(
-    parts: Parts<'_>,
+    setup: Setup<'_>,
     variables: impl Fn(&str) -> Option<String>,
 ) -> Result<Accounts, ConfigError> {
-    let vendors = Vendors::from_vars(parts.http.clone(), &variables)?;
+    let vendors = Vendors::from_vars(setup.http.clone(), &variables)?;
     let names = accounts::Config::from_vars(variables)?;
-    Ok(Accounts::new(parts.aws, names, vendors, parts.process))
+    Ok(Accounts::new(setup.aws, names, vendors, setup.process))
 }
 
 /// The function of a part, for as long as the platform lets it live.
@@ -115,12 +115,12 @@ pub async fn run<M: Part>() -> Result<(), Error> {
     let config = Config::from_vars(startup::variable)?;
     let http = vendor_http::Client::new()?;
     let aws = startup::aws_config()?;
-    let parts = Parts {
+    let setup = Setup {
         aws: &aws,
         http: &http,
         process: startup::process_name()?,
     };
-    let management = M::from_vars(parts, startup::variable)?;
+    let management = M::from_vars(setup, startup::variable)?;
     let deps = Arc::new(Deps::new(&aws, config, management, http)?);
     let deps = &deps;
     lambda_runtime::run(service_fn(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use access::{NewToken, RANDOM_BYTES, Role};
 use api::config::Config;
-use api::part::Parts;
+use api::part::Setup;
 use api::route::Moment;
 use api::{Deps, Part, handle};
 use aws_lambda_events::encodings::Body;
@@ -270,12 +270,12 @@ fn part<M: Part>(
     variables: impl Fn(&str) -> Option<String> + Copy,
 ) -> Arc<Deps<M>> {
     let http = vendor_http::Client::new().unwrap();
-    let parts = Parts {
+    let setup = Setup {
         aws,
         http: &http,
         process: "test".to_owned(),
     };
-    let management = M::from_vars(parts, variables).unwrap();
+    let management = M::from_vars(setup, variables).unwrap();
     let read = Config::from_vars(variables).unwrap();
     Arc::new(Deps::new(aws, read, management, http).unwrap())
 }
