@@ -201,6 +201,7 @@ class Bundle:
             "CARGO_LAMBDA_COMPILER": "cargo",
             "CARGO_TARGET_DIR": str(ROOT / "target"),
             "CLOSEDLOOP_STACK": STACK,
+            "CLOSEDLOOP_LOG": str(LOCAL / "ministack.log"),
             "CLOSEDLOOP_BIN": str(self.binaries / "closedloop"),
             "SANDBOX_URL": self.sandbox_url,
         }

@@ -31,6 +31,14 @@ pub(crate) fn variable(name: &str) -> String {
     })
 }
 
+/// What the functions that queues and schedules call have logged, and the emulator; but for the mails that it has sent.
+pub(crate) fn log() -> String {
+    let text = std::fs::read(variable("CLOSEDLOOP_LOG")).unwrap();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let lines = text.lines().filter(|line| !line.contains(" [ses-v2] "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 async fn cloudformation() -> aws_sdk_cloudformation::Client {
     let http = aws_smithy_http_client::Builder::new().build_http();
     let config = aws_config::from_env().http_client(http).load().await;

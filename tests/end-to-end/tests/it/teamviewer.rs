@@ -6,17 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use access::Role;
 use accounts::{Connect, NewAccount, OauthClient};
+use connection_history::History;
 use domain::{AccountName, RunState, Vendor};
 use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use sandbox::{Action, Fault, InstanceControl, Match};
 use serde_json::{Value, json};
+use store::Histories;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::accounts::Browser;
+use crate::command_line::closedloop;
 use crate::management_api::{ask, token};
-use crate::scene::{LONG, Scene, eventually};
+use crate::scene::{LONG, Scene, eventually, log};
 
 /// Whoever sets something for TeamViewer, or acts on what is set, holds this: a stack has one such setting.
 pub(crate) static TURN: Mutex<()> = Mutex::const_new(());
@@ -161,6 +164,24 @@ impl Desk {
         .await
     }
 
+    /// Changes how far the history has come, as time would have done.
+    async fn age(&self, change: impl FnOnce(&mut History)) {
+        let table = self.scene.stack.output("TeamViewerTable");
+        let histories = Histories::new(self.scene.stack.dynamodb(), table);
+        let account = self.scene.account(Vendor::TeamViewer);
+        let owner = "test";
+        let stored = eventually("nobody is at it", LONG, async || {
+            let now = Timestamp::now();
+            let until = now + SignedDuration::from_secs(30);
+            histories.start(&account, owner, now, until).await.unwrap()
+        })
+        .await;
+        let mut history = stored.history;
+        change(&mut history);
+        assert!(histories.save(&account, owner, &history).await.unwrap());
+        histories.release(&account, owner).await.unwrap();
+    }
+
     /// What a minute's schedule does.
     async fn tick(&self) {
         let function = self.scene.stack.output("TeamViewerConnectionsFunction");
@@ -196,6 +217,10 @@ impl Desk {
         let config = json!({
             "users": [{"username": "api", "password": crate::scene::SERVICENOW_PASSWORD}],
             "people": [{"name": "Dot Caller", "email": "dot@example.com", "user_name": "dot.caller", "active": true}],
+            "tables": {"u_remote_session": {"columns": {
+                "correlation_id": {"string": 100}, "u_connection": {"string": 40}, "u_minutes": "integer",
+                "u_task": {"reference": "incident"},
+            }}},
         });
         self.scene.servicenow.create(&config).await.unwrap();
         let people = self.scene.servicenow.records("sys_user").await.unwrap();
@@ -299,9 +324,22 @@ async fn connections_are_kept_beside_their_tasks_and_noted_once() {
     let when = json!({"all": [
         {"field": "data.task.number", "is_not_empty": true}, {"field": "data.account", "equals": desk.scene.account(Vendor::TeamViewer)}
     ]});
-    let tasks = json!([{"id": "note", "kind": "servicenow.update_record", "account": "$servicenow", "input": {
-        "table": "{{ event.data.task.table }}", "number": "{{ event.data.task.number }}",
-        "fields": {"work_notes": "{{ event.data.supporter.name }}, {{ event.data.duration_minutes }} min, {{ event.data.id }}"}}}]);
+    let tasks = json!([
+        {"id": "note", "kind": "servicenow.update_record", "account": "$servicenow", "input": {
+            "table": "{{ event.data.task.table }}", "number": "{{ event.data.task.number }}",
+            "fields": {"work_notes": "{{ event.data.supporter.name }}, {{ event.data.duration_minutes }} min, {{ event.data.id }}"}}},
+        // A table of the customer's own. One of the answers is lost.
+        {"id": "row", "kind": "servicenow.create_record", "account": "$servicenow", "input": {
+            "table": "u_remote_session",
+            "fields": {"u_connection": "{{ event.data.id }}", "u_minutes": "{{ event.data.duration_minutes }}",
+                "u_task": "{{ event.data.task.sys_id }}"}}},
+    ]);
+    let lost = Fault::new(Action::LoseAnswer).on(Match {
+        method: Some("POST".to_owned()),
+        path_contains: Some("/u_remote_session".to_owned()),
+        ..Match::default()
+    });
+    desk.scene.servicenow.add_faults(&[lost]).await.unwrap();
     let workflow = desk
         .scene
         .apply_on("note", trigger, Some(when), tasks)
@@ -345,6 +383,14 @@ async fn connections_are_kept_beside_their_tasks_and_noted_once() {
     for id in ["000000000001", "000000000002", "000000000004"] {
         assert_eq!(notes.matches(id).count(), 1, "{id}: {notes}");
     }
+    let rows = desk.scene.servicenow.records("u_remote_session");
+    let rows = rows.await.unwrap();
+    let connections: BTreeSet<&str> = rows
+        .iter()
+        .map(|row| row["u_connection"].as_str().unwrap())
+        .collect();
+    assert_eq!((rows.len(), connections.len()), (3, 3), "{rows:#?}");
+    assert!(rows.iter().all(|row| row["u_task"] == incident[SYS_ID]));
 
     // The report of the task, and that of the company.
     let of_task = desk.of_task(number, "connections");
@@ -457,86 +503,124 @@ async fn three_thousand_connections_arrive_although_the_function_dies_on_page_tw
 }
 
 #[tokio::test]
-async fn limit_and_changed_intervals_leave_no_hole() {
-    let desk = Desk::new(
-        "tv-interval",
-        json!({}),
-        json!({"every_hours": 6}),
-        json!({}),
-    )
+async fn changed_interval_leaves_no_hole_and_two_who_ask_at_once_double_nothing() {
+    let hours = |every: u16| json!({"every_hours": every, "overlap_hours": 1});
+    let desk = Desk::new("tv-interval", json!({}), hours(6), json!({})).await;
+    let trigger = json!({"teamviewer_event": {"on": ["connection_recorded"]}});
+    let account = desk.scene.account(Vendor::TeamViewer);
+    let when = json!({"all": [{"field": "data.account", "equals": account}]});
+    let tasks = Scene::ticket_only();
+    let workflow = desk
+        .scene
+        .apply_on("told", trigger, Some(when), tasks)
+        .await;
+    desk.refresh().await;
+    // The last whole fetch was so many hours ago when the interval changes: what began an hour after it is beyond a window
+    // of the new interval, but for the last, and nobody asks for it.
+    let mut records = Vec::new();
+    for (number, (last, every, began)) in [(6, 3, 5), (9, 1, 8), (3, 12, 2)].into_iter().enumerate()
+    {
+        let number = u32::try_from(number).unwrap();
+        records.push(connection(&desk, number, began));
+        let reported = json!(records);
+        desk.company.put_connections(&reported).await.unwrap();
+        let mark = hours_ago(last);
+        desk.age(|history| {
+            history.watermark = Some(mark);
+            history.last_success = Some(mark);
+        })
+        .await;
+        let before = desk.status().await["history"]["last_success"].clone();
+        let answer = desk.apply_settings(hours(every), json!({})).await;
+        assert!(answer.to_string().contains("warning"), "{answer:#}");
+        let status = desk.fetched_after(&before).await;
+        assert_eq!(status["every_hours"], every, "{status:#}");
+        let found = desk.history().await;
+        assert_eq!(found.len(), records.len(), "{last} h, then {every} h");
+    }
+
+    // Two ask at once, and what two functions read is told once.
+    records.extend((10..13).map(|number| connection(&desk, number, 1)));
+    let reported = json!(records);
+    desk.company.put_connections(&reported).await.unwrap();
+    let before = desk.windows().await;
+    join(desk.refresh(), desk.refresh()).await;
+    let asked = desk.windows().await - before;
+    assert!((1..=2).contains(&asked), "{asked}");
+    assert_eq!(desk.history().await.len(), records.len());
+    let told = async || desk.scene.stack.runs_of(&workflow).await.len();
+    eventually("each is told", LONG, async || {
+        (told().await >= records.len()).then_some(())
+    })
     .await;
+    desk.refresh().await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(told().await, records.len());
+}
+
+#[tokio::test]
+async fn limit_in_the_middle_is_waited_out_and_nothing_is_missed() {
+    let company = json!({"page_size": 2});
+    let desk = Desk::new("tv-limit", company, json!({}), json!({})).await;
     let first = desk.refresh().await;
     let mark = |status: &Value| -> Timestamp {
         let mark = status["history"]["watermark"].as_str().unwrap();
         mark.parse().unwrap()
     };
-    // What arrives is found whatever the interval becomes.
-    desk.company
-        .put_connections(&json!([
-            connection(&desk, 1, 0),
-            connection(&desk, 2, 5),
-            connection(&desk, 3, 20)
-        ]))
-        .await
-        .unwrap();
-    for hours in [3, 12] {
-        let answer = desk
-            .apply_settings(json!({"every_hours": hours}), json!({}))
-            .await;
-        assert!(answer.to_string().contains("warning"), "{answer:#}");
-        let status = desk.refresh().await;
-        assert_eq!(status["every_hours"], hours, "{status:#}");
-    }
-    assert_eq!(desk.history().await.len(), 3);
-    let windows = async || {
-        let requests = desk.company.requests().await.unwrap();
-        let from = |request: &sandbox::RecordedRequest| {
-            let mut query = request.query.iter();
-            let (_, from) = query.find(|(name, _)| name == "from_date")?;
-            from.parse::<Timestamp>().ok()
+    let records: Vec<Value> = (0..5).map(|number| connection(&desk, number, 2)).collect();
+    desk.company.put_connections(&json!(records)).await.unwrap();
+    // The contract's answer to too many calls, and the one that others have seen.
+    for (status, body) in [
+        (
+            403,
+            json!({"error": "rate_limit_reached", "error_description": "Slow down", "error_code": 1}),
+        ),
+        (429, json!({"error": "too_many_requests"})),
+    ] {
+        let limited = Action::Status {
+            status,
+            headers: BTreeMap::default(),
+            body,
+            after_write: false,
         };
-        requests.iter().filter_map(from).collect::<Vec<_>>()
-    };
-    let froms = windows().await;
-    assert!(froms.len() >= 3, "{froms:?}");
-    for from in froms {
-        assert!(
-            from <= mark(&first) - SignedDuration::from_hours(24),
-            "{from} {first:#}"
-        );
+        let fault = Fault::new(limited).on(Match {
+            path_contains: Some("offset_id".to_owned()),
+            ..Match::default()
+        });
+        desk.company.add_faults(&[fault]).await.unwrap();
+        // The time of the one before is over. The walk goes on where it was.
+        desk.age(|history| {
+            history.next_attempt_at = None;
+            history.problem = None;
+        })
+        .await;
+        let refresh = || desk.post(&desk.history_user, "/v1/connections/refresh", json!({}));
+        refresh().await;
+        let told = eventually("the limit is told", LONG, async || {
+            let status = desk.status().await;
+            status["history"]["problem"].is_string().then_some(status)
+        })
+        .await;
+        assert_eq!(mark(&told), mark(&first), "{told:#}");
+        let next: Timestamp = told["history"]["next_attempt_at"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let wait = next.duration_since(Timestamp::now());
+        assert!(wait > SignedDuration::from_mins(4), "{told:#}");
+        // Whoever asks meanwhile does not make it worse.
+        let asked = desk.windows().await;
+        refresh().await;
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        assert_eq!(desk.windows().await, asked);
     }
-
-    let before = desk.status().await;
-    let limited = Action::Status {
-        status: 403,
-        headers: BTreeMap::default(),
-        body: json!({"error": "rate_limit_reached", "error_description": "Slow down", "error_code": 1}),
-        after_write: false,
-    };
-    let fault = Fault::new(limited).on(Match {
-        path_contains: Some("/reports/connections?from_date".to_owned()),
-        ..Match::default()
-    });
-    desk.company.add_faults(&[fault]).await.unwrap();
-    let refresh = || desk.post(&desk.history_user, "/v1/connections/refresh", json!({}));
-    refresh().await;
-    let status = eventually("the limit is told", LONG, async || {
-        let status = desk.status().await;
-        status["history"]["problem"].is_string().then_some(status)
-    })
-    .await;
-    assert_eq!(mark(&status), mark(&before), "{status:#}");
-    let next = status["history"]["next_attempt_at"].as_str().unwrap();
-    let wait = next
-        .parse::<Timestamp>()
-        .unwrap()
-        .duration_since(Timestamp::now());
-    assert!(wait > SignedDuration::from_mins(4), "{status:#}");
-    // Whoever asks meanwhile does not make it worse.
-    let asked = windows().await.len();
-    refresh().await;
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    assert_eq!(windows().await.len(), asked);
+    desk.age(|history| history.next_attempt_at = None).await;
+    desk.tick().await;
+    let before = first["history"]["last_success"].clone();
+    let status = desk.fetched_after(&before).await;
+    assert!(mark(&status) > mark(&first), "{status:#}");
+    assert_eq!(desk.history().await.len(), records.len());
 }
 
 #[tokio::test]
@@ -648,14 +732,21 @@ async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
 
     // The supporter's link is given on request while the case is open.
     let secret = sessions[0]["supporter_link"].as_str().unwrap();
-    let link = format!("/v1/cases/{code}/supporter-link");
-    let (status, _, body) = ask(&desk.scene, Some(&desk.itil), Method::GET, &link, None).await;
+    let supporter_link = format!("/v1/cases/{code}/supporter-link");
+    let (status, _, body) = ask(
+        &desk.scene,
+        Some(&desk.itil),
+        Method::GET,
+        &supporter_link,
+        None,
+    )
+    .await;
     assert!(
         status == 200 && body.to_string().contains(secret),
         "{status} {body}"
     );
     let (status, _) = desk
-        .call(&desk.history_user, Method::GET, &link, None)
+        .call(&desk.history_user, Method::GET, &supporter_link, None)
         .await;
     assert_eq!(status, 403);
 
@@ -715,6 +806,12 @@ async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
         assert!(!json!(rows).to_string().contains(secret), "{table}");
     }
     assert!(!mails.to_string().contains(secret));
+    let log = log();
+    assert!(log.contains("connections of a case"), "nobody logs");
+    for private in [secret, "dot@example.com", "Dot Caller", "Screen $"] {
+        let line = log.lines().find(|line| line.contains(private));
+        assert_eq!(line, None, "{private}");
+    }
 }
 
 #[tokio::test]
@@ -748,6 +845,12 @@ async fn open_cases_are_listed_by_columns_with_one_poll_for_all_viewers() {
     );
     assert!(named(&page["cases"], "s100-000-003").is_none(), "{page:#}");
     assert_eq!(page["columns"], json!(["code", "online", "customer_name"]));
+    let listed = closedloop(&["cases", "list"]).await;
+    assert!(
+        listed.contains("s100-000-001") && listed.contains("Ann"),
+        "{listed}"
+    );
+    assert_eq!(desk.calls("GET", "/sessions").await, 1);
 }
 
 #[tokio::test]
@@ -815,7 +918,7 @@ async fn schedule_fetches_what_is_due_and_nothing_else() {
         json!({"start_date": "2026-01-02T10:00:00Z", "end_date": "2026-01-02T11:00:00Z"}),
     );
     desk.company.put_connections(&json!([old])).await.unwrap();
-    desk.tick().await;
+    // Nobody asks for it but the stack's own schedule.
     desk.fetched_after(&Value::Null).await;
     let found = desk.history().await;
     assert_eq!(found.len(), 1, "{found:#?}");
