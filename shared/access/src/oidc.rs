@@ -332,6 +332,11 @@ mod tests {
             ),
             ("roles", json!({"roles": "operator"}), &[Role::Operator]),
             ("roles", json!({"roles": "admin operator"}), &[]),
+            (
+                "roles",
+                json!({"roles": ["x_tvgh_teamviewer.session_history_user", "x_tvgh_teamviewer.admin"]}),
+                &[Role::SessionHistoryUser],
+            ),
             ("roles", json!({"roles": {"admin": true}}), &[]),
             ("roles", json!({"role": ["admin"]}), &[]),
             (

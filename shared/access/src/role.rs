@@ -5,6 +5,10 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What TeamViewer's application for ServiceNow calls the role that sees the history of remote sessions. `itil` is
+/// ServiceNow's own word.
+const SERVICENOW_SESSION_HISTORY_USER: &str = "x_tvgh_teamviewer.session_history_user";
+
 /// What somebody may do.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -46,12 +50,13 @@ impl Role {
         }
     }
 
-    /// The roles among these texts; others are left out.
+    /// The roles among these texts, which may be ServiceNow's; others are left out.
     pub(crate) fn known<'a>(texts: impl IntoIterator<Item = &'a str>) -> BTreeSet<Self> {
-        texts
-            .into_iter()
-            .filter_map(|text| text.parse().ok())
-            .collect()
+        let role = |text: &str| match text {
+            SERVICENOW_SESSION_HISTORY_USER => Some(Self::SessionHistoryUser),
+            text => text.parse().ok(),
+        };
+        texts.into_iter().filter_map(role).collect()
     }
 }
 
