@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use sandbox::{Action, Fault, InstanceControl, Sandbox};
 use serde_json::{Value, json};
 
-use crate::scene::{Answer, Scene, ask};
+use crate::scene::{Answer, Scene, ask, log};
 
 /// What only supporters' links have.
 const SECRET: &str = "hunter2";
@@ -247,7 +247,9 @@ async fn request_that_cannot_be_used_names_its_field_and_makes_nothing() {
 async fn supporter_link_is_in_one_answer_and_in_no_other() {
     let sessions = json!([session("s119-457-589", "2026-11-22T09:00:00Z")]);
     let columns = json!({"columns": ["code", "customer_link", "description"]});
-    let office = Office::new(sessions, columns).await;
+    let mut office = Office::new(sessions, columns).await;
+    office.scene.request_id = "request-supporter-link";
+    let log = log();
     let link = office.get("/v1/cases/s119-457-589/supporter-link").await;
     let text = link.body["supporter_link"].as_str().unwrap();
     assert!(text.contains(SECRET), "{text}");
@@ -284,6 +286,11 @@ async fn supporter_link_is_in_one_answer_and_in_no_other() {
     }
     let mails = json!(office.scene.aws().mails).to_string();
     assert!(!mails.contains(SECRET), "{mails}");
+    let lines = log.lines_of("request-supporter-link");
+    assert!(lines.len() >= 10, "{lines:?}");
+    for private in [SECRET, "eve@example.com", "Eve", "Printer", "s119457589"] {
+        assert!(!lines.join("").contains(private), "{private}: {lines:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,9 @@
 //! What is answered when all goes well, and what the log keeps of it.
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use access::Role;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, ask, workflow};
+use crate::scene::{Scene, ask, log, workflow};
 
 #[tokio::test]
 async fn caller_is_told_who_they_are() {
@@ -281,30 +278,12 @@ async fn event_is_replayed_once_under_a_name_and_shows_it() {
     assert_eq!((listed.status, &listed.body), (200, &json!({"items": []})));
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn log_has_a_line_for_each_request_with_nothing_private_in_it() {
     let mut scene = Scene::new().await;
     scene.request_id = "request-log";
     let admin = scene.token(Role::Admin).await;
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = startup::log_to(move || writer.clone());
-    // All tests write to it: a subscriber of one thread misses what another thread has seen first.
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let log = log();
     scene.furnish(&admin).await;
     scene
         .ask(ask("GET", "/v1/runs?workflow=private").token(&admin))
@@ -314,11 +293,7 @@ async fn log_has_a_line_for_each_request_with_nothing_private_in_it() {
         .await;
     scene.ask(ask("GET", "/private")).await;
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let own: Vec<&str> = text
-        .lines()
-        .filter(|line| line.contains("request-log"))
-        .collect();
+    let own = log.lines_of("request-log");
     for private in [
         "private",
         "hunter2",

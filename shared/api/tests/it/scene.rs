@@ -1,7 +1,8 @@
 //! The functions with what they need, and requests to them as API Gateway hands them over.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use access::{NewToken, RANDOM_BYTES, Role};
@@ -285,4 +286,40 @@ pub(crate) fn workflow() -> Value {
         "id": "w", "name": "W", "trigger": {"event": {"type": "a"}},
         "tasks": [{"id": "t", "kind": "zendesk.create_ticket", "account": "support", "input": {"comment": "x"}}]
     })
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// The lines about a request.
+    pub(crate) fn lines_of(&self, request: &str) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().filter(|line| line.contains(request));
+        lines.map(str::to_owned).collect()
+    }
+}
+
+/// The log of all tests from the first call on: a subscriber of one thread misses what another thread has seen first.
+pub(crate) fn log() -> Log {
+    static LOG: OnceLock<Log> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = startup::log_to(move || writer.clone());
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        log
+    });
+    log.clone()
 }
