@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use accounts::{Connected, Vendors};
 use domain::preview::{Preview, PreviewRequest};
 use domain::{TaskKind, Vendor};
@@ -159,11 +161,14 @@ impl Attempt {
     }
 }
 
-/// The session is there: whatever fails now, the next attempt looks for it.
+/// The session is there: whatever fails now, the next attempt looks for it, once lists have it.
 fn after_write(failed: Failed) -> Failed {
+    let settled = |after: Option<Duration>| Disposition::Reconcile {
+        after: after.max(Some(teamviewer::SETTLING)),
+    };
     let disposition = match failed.disposition {
-        Disposition::Retry { after } => Disposition::Reconcile { after },
-        Disposition::GiveUp => Disposition::RECONCILE,
+        Disposition::Retry { after } => settled(after),
+        Disposition::GiveUp => settled(None),
         other @ (Disposition::Reconcile { .. } | Disposition::Wait { .. }) => other,
     };
     Failed {

@@ -161,12 +161,20 @@ async fn name_of_a_group_is_looked_up_and_never_makes_one() {
 
 #[tokio::test]
 async fn session_whose_creation_was_not_confirmed_is_found_again() {
-    let (result, _) = attempt(&input(), false, [Step::Lose]).await;
-    let failed = result.unwrap_err();
-    assert!(
-        matches!(failed.disposition, Disposition::Reconcile { .. }),
-        "{failed:?}"
-    );
+    let address =
+        Step::json(302, json!(null)).with("location", "https://get.teamviewer.com/v15/s119457589");
+    for script in [
+        vec![Step::Lose],
+        vec![address.clone(), Step::Lose],
+        vec![address, Step::json(404, json!({"error": "not_found"}))],
+    ] {
+        let (result, _) = attempt(&input(), false, script).await;
+        let failed = result.unwrap_err();
+        assert!(
+            matches!(failed.disposition, Disposition::Reconcile { after: Some(after) } if after >= Duration::from_secs(30)),
+            "{failed:?}"
+        );
+    }
     let others = json!({
         "sessions": [session("s111-111-111", r#"{"key":"tk_other"}"#), session("s222-222-222", "INC0010001")],
         "sessions_remaining": 1, "next_offset": "s222-222-222"

@@ -20,8 +20,6 @@ use crate::observe::Occasion;
 use crate::task::caller_fields;
 use crate::{Error, ServiceCases};
 
-/// How long a creation without a clear answer is left alone: TeamViewer may still be at work on it.
-const SETTLING: SignedDuration = SignedDuration::from_secs(15);
 /// How long a creation waits for its account.
 const WAITS: SignedDuration = SignedDuration::from_hours(8);
 /// The digits of a group's id at most.
@@ -70,15 +68,38 @@ struct Failed {
     error: Error,
     /// Whether there may be a case all the same.
     may_exist: bool,
-    /// Until when it is left alone.
-    left_alone: SignedDuration,
+    /// Whether that comes of this very attempt: TeamViewer is left alone for a while before anybody looks.
+    is_fresh: bool,
 }
 
 impl Failed {
-    /// When others may try, if not at once.
+    /// When others may try after a failure at `now`, if not at once.
     fn from(&self, now: Timestamp) -> Option<Timestamp> {
-        let is_left_alone = self.left_alone > SignedDuration::ZERO;
-        is_left_alone.then(|| now.saturating_add(self.left_alone).unwrap_or(now))
+        let settled = || now.saturating_add(teamviewer::SETTLING).unwrap_or(now);
+        self.is_fresh.then(settled)
+    }
+}
+
+/// The present: what is done since somebody asked may take long.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    asked_at: Timestamp,
+    began: Instant,
+}
+
+impl Clock {
+    fn start(now: Timestamp) -> Self {
+        Self {
+            asked_at: now,
+            began: Instant::now(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.began.elapsed()).unwrap_or_default();
+        self.asked_at
+            .saturating_add(passed)
+            .unwrap_or(self.asked_at)
     }
 }
 
@@ -94,6 +115,7 @@ impl ServiceCases {
         request: &CreateCase,
         now: Timestamp,
     ) -> Result<CreatedCase, Error> {
+        let clock = Clock::start(now);
         let cases = settings.cases.as_ref().ok_or(Error::NotSetUp)?;
         let (plan, warnings) = self.plan(settings, request, now).await?;
         let id = creation_id(&plan.task, &request.user);
@@ -104,7 +126,7 @@ impl ServiceCases {
             match claim {
                 CreationClaim::Claimed(creation) => {
                     let case = self
-                        .make_or_wait(cases, &creation, &owner, &plan, now)
+                        .make_or_wait(cases, &creation, &owner, &plan, clock)
                         .await?;
                     return Ok(CreatedCase {
                         case,
@@ -148,14 +170,12 @@ impl ServiceCases {
         account: &AccountName,
         now: Timestamp,
     ) -> Result<usize, Error> {
-        let began = Instant::now();
-        let asked_at = now;
+        let clock = Clock::start(now);
         let mut created = 0;
         let mut again = None;
         for waiting in self.creations.waiting(account).await? {
             // Those before it may have taken long.
-            let passed = SignedDuration::try_from(began.elapsed()).unwrap_or_default();
-            let now = asked_at.saturating_add(passed).unwrap_or(asked_at);
+            let now = clock.now();
             let plan = serde_json::from_str::<Plan>(&waiting.request).ok();
             let is_wanted = waiting.until > now;
             let (Some(plan), Some(cases), true) = (plan, settings.cases.as_ref(), is_wanted) else {
@@ -185,7 +205,8 @@ impl ServiceCases {
                     self.creations.forget_waiting(account, &waiting.id).await?;
                 }
                 Err(failed) if matches!(failed.error.disposition(), Disposition::GiveUp) => {
-                    self.give_back(&creation, &owner, &failed, now).await;
+                    self.give_back(&creation, &owner, &failed, clock.now())
+                        .await;
                     self.creations.forget_waiting(account, &waiting.id).await?;
                     tracing::error!(
                         account = %account,
@@ -196,7 +217,7 @@ impl ServiceCases {
                 Err(failed) => {
                     let request = &waiting.request;
                     let until = waiting.until;
-                    let from = failed.from(now);
+                    let from = failed.from(clock.now());
                     let waits =
                         self.creations
                             .wait(&creation.id, &owner, account, request, until, from);
@@ -315,12 +336,14 @@ impl ServiceCases {
         creation: &CaseCreation,
         owner: &str,
         plan: &Plan,
-        now: Timestamp,
+        clock: Clock,
     ) -> Result<ServiceCase, Error> {
-        let failed = match self.make(cases, creation, owner, plan, now).await {
+        let made = self.make(cases, creation, owner, plan, clock.now());
+        let failed = match made.await {
             Ok(case) => return Ok(case),
             Err(failed) => failed,
         };
+        let now = clock.now();
         let from = failed.from(now);
         if failed.error.sign_in() == Some(&plan.account)
             && let Error::Account(source) = failed.error
@@ -374,7 +397,7 @@ impl ServiceCases {
         let before = |error: Error| Failed {
             error,
             may_exist: creation.perhaps_with.is_some(),
-            left_alone: SignedDuration::ZERO,
+            is_fresh: false,
         };
         let account = &plan.account;
         let named = key("tvc_", &[&creation.id, &creation.attempt.to_string()]);
@@ -426,7 +449,7 @@ impl ServiceCases {
         let unread = |error| Failed {
             error,
             may_exist: true,
-            left_alone: SignedDuration::ZERO,
+            is_fresh: true,
         };
         let session = if let Some(session) = created.session {
             session
@@ -444,8 +467,8 @@ impl ServiceCases {
             .map_err(unread)
     }
 
-    /// The session that carries the key, and with which account it was seen. Looks with the account that may have created
-    /// it, or with the present one where that cannot be used any more.
+    /// The session that carries the key, and with which account it was seen. Looks with the account
+    /// that may have created it, or with the present one where that cannot be used any more.
     async fn find(
         &self,
         with: &AccountName,
@@ -459,11 +482,11 @@ impl ServiceCases {
             (list, broken) = self.list(account, now).await;
             seen_with = account;
         }
-        let carries = |session: &teamviewer::Session| {
+        let is_it = |session: &teamviewer::Session| {
             let note = session.custom_api.as_deref();
             note.and_then(TaskReference::key_in_note).as_deref() == Some(named)
         };
-        let found = list.sessions.into_iter().find(carries);
+        let found = list.sessions.into_iter().find(is_it);
         match (found, broken, list.gap) {
             (Some(session), _, _) => Ok(Some((session, seen_with.clone()))),
             (None, Some(error), _) => Err(error),
@@ -526,7 +549,7 @@ fn after(error: Error, account: &AccountName) -> Failed {
         return Failed {
             error,
             may_exist: false,
-            left_alone: SignedDuration::ZERO,
+            is_fresh: false,
         };
     };
     if let Disposition::Reconcile { .. } = refusal.disposition() {
@@ -535,7 +558,7 @@ fn after(error: Error, account: &AccountName) -> Failed {
                 problem: refusal.to_string(),
             },
             may_exist: true,
-            left_alone: SETTLING,
+            is_fresh: true,
         };
     }
     let error = if refusal.is_license_limit() {
@@ -548,7 +571,7 @@ fn after(error: Error, account: &AccountName) -> Failed {
     Failed {
         error,
         may_exist: false,
-        left_alone: SignedDuration::ZERO,
+        is_fresh: false,
     }
 }
 

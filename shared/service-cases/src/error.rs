@@ -74,7 +74,7 @@ pub enum Error {
     },
     /// TeamViewer may have created the case. The next call looks for it.
     #[error(
-        "TeamViewer did not say whether it created the service case: ask again in a moment, it is looked for first ({problem})"
+        "TeamViewer did not say whether it created the service case: ask again in half a minute, it is looked for first ({problem})"
     )]
     CreationUnclear {
         /// What happened.

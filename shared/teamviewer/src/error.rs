@@ -13,6 +13,9 @@ use crate::InvalidInput;
 const LONGEST_WORDS: usize = 300;
 /// Calls are counted by the hour or the day; asking again within seconds only uses them up.
 const RATE_DELAY: Duration = Duration::from_mins(5);
+/// How long TeamViewer may still be at work on the creation of a session that it did not confirm. A look that comes earlier
+/// could find nothing, and make a second one.
+pub const SETTLING: Duration = Duration::from_secs(30);
 /// A session that is closed makes room for another.
 const LICENSE_DELAY: Duration = Duration::from_mins(5);
 /// How often to look whether somebody has mended the account: as often as a broken account is looked at.
@@ -125,7 +128,7 @@ impl Error {
                 if !(200..300).contains(status) {
                     self.after_status(*status, &Words::default(), None)
                 } else if self.operation.creates() {
-                    Disposition::RECONCILE
+                    self.unclear(None)
                 } else {
                     // It stays as long as it is.
                     Disposition::GiveUp
@@ -222,7 +225,9 @@ impl Error {
     /// A session may have been created, everything else can simply be repeated.
     fn unclear(&self, after: Option<Duration>) -> Disposition {
         if self.operation.creates() {
-            Disposition::Reconcile { after }
+            Disposition::Reconcile {
+                after: after.max(Some(SETTLING)),
+            }
         } else {
             Disposition::Retry { after }
         }

@@ -24,7 +24,7 @@ pub use client::{Account, Client};
 pub use code::SessionCode;
 pub use connection::{Connection, ConnectionPage, ConnectionQuery, Feedback};
 pub use directory::{Group, User};
-pub use error::{Error, ErrorKind, Operation, Words};
+pub use error::{Error, ErrorKind, Operation, SETTLING, Words};
 pub use input::{InvalidInput, NewSession, SessionChange};
 pub use reading::{EndCustomer, Unreadable};
 pub use session::{Created, Session, SessionPage, SessionQuery, SessionState};

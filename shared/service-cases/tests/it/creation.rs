@@ -135,12 +135,35 @@ async fn case_whose_creation_was_not_confirmed_is_found() {
         .unwrap();
     let error = create(&stack, &request(&number), 0).await.unwrap_err();
     assert!(matches!(error, Error::CreationUnclear { .. }), "{error}");
-    let early = create(&stack, &request(&number), 5).await.unwrap_err();
-    assert!(matches!(early, Error::BeingCreated { .. }), "{early}");
-    let found = create(&stack, &request(&number), 20).await.unwrap();
+    for seconds in [5, 29] {
+        let early = create(&stack, &request(&number), seconds).await;
+        assert!(
+            matches!(early, Err(Error::BeingCreated { .. })),
+            "{early:?}"
+        );
+    }
+    let found = create(&stack, &request(&number), 35).await.unwrap();
     assert!(found.created);
     assert_eq!(stack.asked(POST).await, 1);
     assert_eq!(sessions(&stack).await.len(), 3);
+}
+
+#[tokio::test]
+async fn creation_is_left_alone_from_the_moment_on_when_it_failed() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let groups = Match {
+        path_contains: Some("/groups".to_owned()),
+        ..Match::default()
+    };
+    let slow = Fault::new(Action::Delay { ms: 2_500 }).on(groups);
+    let faults = [slow, of_posts(Action::LoseAnswer)];
+    stack.teamviewer.add_faults(&faults).await.unwrap();
+    create(&stack, &request(&number), 0).await.unwrap_err();
+    let early = create(&stack, &request(&number), 32).await.unwrap_err();
+    assert!(matches!(early, Error::BeingCreated { .. }), "{early}");
+    assert!(create(&stack, &request(&number), 40).await.unwrap().created);
+    assert_eq!(sessions(&stack).await.len(), 1);
 }
 
 #[tokio::test]
@@ -153,7 +176,7 @@ async fn creation_that_never_reached_the_vendor_is_made_after_a_look() {
         .await
         .unwrap();
     create(&stack, &request(&number), 0).await.unwrap_err();
-    assert!(create(&stack, &request(&number), 20).await.unwrap().created);
+    assert!(create(&stack, &request(&number), 35).await.unwrap().created);
     assert_eq!(sessions(&stack).await.len(), 1);
     assert_eq!(
         stack.asked("GET /api/v1/sessions").await,
@@ -283,12 +306,12 @@ async fn waiting_case_that_was_not_confirmed_is_left_alone_before_it_is_looked_f
     // Neither the message that comes again nor the user who asks again.
     for early in [
         create_waiting(&stack, 65).await.unwrap_err(),
-        create(&stack, &request, 70).await.unwrap_err(),
+        create(&stack, &request, 89).await.unwrap_err(),
     ] {
         assert!(matches!(early, Error::BeingCreated { .. }), "{early}");
     }
     assert_eq!(stack.asked("GET /api/v1/sessions").await, 0);
-    assert_eq!(create_waiting(&stack, 80).await.unwrap(), 1);
+    assert_eq!(create_waiting(&stack, 95).await.unwrap(), 1);
     assert_eq!(stack.asked(POST).await, 1);
     assert_eq!(sessions(&stack).await.len(), 1);
 }
