@@ -467,7 +467,7 @@ impl ServiceCases {
             .map_err(unread)
     }
 
-    /// The session that carries the key, and with which account it was seen. Looks with the account
+    /// The session that carries the key and can still be used, and with which account it was seen. Looks with the account
     /// that may have created it, or with the present one where that cannot be used any more.
     async fn find(
         &self,
@@ -482,9 +482,11 @@ impl ServiceCases {
             (list, broken) = self.list(account, now).await;
             seen_with = account;
         }
+        // One whose time is over is listed as well, and one of long ago has the same key, once its row is forgotten.
         let is_it = |session: &teamviewer::Session| {
             let note = session.custom_api.as_deref();
             note.and_then(TaskReference::key_in_note).as_deref() == Some(named)
+                && !session.is_expired(now)
         };
         let found = list.sessions.into_iter().find(is_it);
         match (found, broken, list.gap) {

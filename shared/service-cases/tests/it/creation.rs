@@ -167,6 +167,29 @@ async fn creation_is_left_alone_from_the_moment_on_when_it_failed() {
 }
 
 #[tokio::test]
+async fn case_that_has_expired_unconfirmed_is_replaced_by_a_new_one() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let lost = || async {
+        let faults = [of_posts(Action::LoseAnswer)];
+        stack.teamviewer.add_faults(&faults).await.unwrap();
+    };
+    lost().await;
+    create(&stack, &request(&number), 0).await.unwrap_err();
+    // The new one has the same key. Of the two the look must find the one that can be used.
+    let day = 25 * 3_600;
+    lost().await;
+    let unclear = create(&stack, &request(&number), day).await.unwrap_err();
+    assert!(
+        matches!(unclear, Error::CreationUnclear { .. }),
+        "{unclear}"
+    );
+    let found = create(&stack, &request(&number), day + 40).await.unwrap();
+    assert!(found.case.valid_until.unwrap() > after(day + 40));
+    assert_eq!(sessions(&stack).await.len(), 2);
+}
+
+#[tokio::test]
 async fn creation_that_never_reached_the_vendor_is_made_after_a_look() {
     let stack = Stack::new().await;
     let (number, _) = stack.incident("x").await;
