@@ -100,8 +100,22 @@ impl<S: Stage> CreateSession<S> {
             let problem = format!("found `{assigned}`, expected `u` and digits, such as u1234");
             return wrong("assigned_to", problem);
         }
+        let instance = self.task.as_ref().and_then(|task| task.instance.as_ref());
+        if let Some(instance) = instance.and_then(S::known)
+            && !instance.is_blank()
+            && !is_instance(instance.as_str())
+        {
+            let problem = format!("found `{instance}`, expected its name alone, such as dev12345");
+            return wrong("task.instance", problem);
+        }
         Ok(())
     }
+}
+
+/// Whether it can be the name of an instance, which is that of its host.
+fn is_instance(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    text.trim().bytes().all(is_part)
 }
 
 fn is_user(text: &str) -> bool {
@@ -162,6 +176,14 @@ mod tests {
             (
                 json!({"group": "g1", "task": {"id": "x"}}),
                 Some("unknown field `id`"),
+            ),
+            (
+                json!({"group": "g1", "task": {"instance": "DEV12345", "number": "INC0010001"}}),
+                None,
+            ),
+            (
+                json!({"group": "g1", "task": {"instance": "https://dev12345.service-now.com"}}),
+                Some("task.instance: found `https://dev12345.service-now.com`"),
             ),
             (
                 json!({"group": "g1", "customer_email": "nobody"}),
