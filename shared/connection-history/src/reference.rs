@@ -16,13 +16,20 @@ pub struct Clues<'a> {
 }
 
 /// The task that a connection belongs to. What programs wrote completes each other; a text for people counts alone,
-/// since it may well mention another task besides.
+/// since it may well mention another task besides. A case of our own that names no task has none, whatever stands in its
+/// description; its supporter may still have noted one.
 pub fn task(clues: Clues<'_>) -> Option<TaskReference> {
     let carried = clues.carried.and_then(TaskReference::from_note);
-    if let Some(case) = clues.case.filter(|case| case.is_known()) {
+    let is_ours = clues.carried.is_some_and(TaskReference::is_own_note);
+    let (case, description) = if is_ours && carried.is_none() {
+        (None, None)
+    } else {
+        (clues.case, clues.description)
+    };
+    if let Some(case) = case.filter(|case| case.is_known()) {
         return Some(case.clone().or(carried.as_ref()));
     }
-    let texts = [clues.note, clues.description];
+    let texts = [clues.note, description];
     let texts = texts.into_iter().flatten().filter(|_| !clues.is_settled);
     carried.or_else(|| texts.into_iter().find_map(TaskReference::in_text))
 }
@@ -85,6 +92,22 @@ mod tests {
                 None,
             ),
             (Clues::default(), None),
+            // A case of our own, which a workflow has created without a task.
+            (
+                Clues {
+                    carried: Some(r#"{"key":"tk_1"}"#),
+                    note: None,
+                    ..all
+                },
+                None,
+            ),
+            (
+                Clues {
+                    carried: Some(r#"{"key":"tk_1"}"#),
+                    ..all
+                },
+                number("INC0010002"),
+            ),
         ] {
             assert_eq!(task(clues), expected, "{clues:?}");
         }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 const LONGEST_NOTE: usize = 4_000;
 /// The most characters of a part of a reference.
 const LONGEST_PART: usize = 80;
+/// How the keys begin that we write into cases: those of workflows' tasks, and those of cases that people create.
+const OWN_KEYS: [&str; 2] = ["tk_", "tvc_"];
 /// The table that all tables of tasks extend. Who names it does not say which table a task belongs to.
 const EVERY_TASK: &str = "task";
 
@@ -133,6 +135,13 @@ impl TaskReference {
         Some(fields.get("key")?.as_str()?.to_owned())
     }
 
+    /// Whether we have written what a case carries. Then it alone says which task the case is of, even that it is of none:
+    /// the case's description may be a customer's words.
+    pub fn is_own_note(note: &str) -> bool {
+        let key = Self::key_in_note(note);
+        key.is_some_and(|key| OWN_KEYS.iter().any(|own| key.starts_with(own)))
+    }
+
     /// The first number of a task that stands in a text for people, such as `INC0010001`. Case does not matter; what is
     /// part of a longer word is none.
     pub fn in_text(text: &str) -> Option<Self> {
@@ -249,6 +258,15 @@ mod tests {
             TaskReference::key_in_note(&nothing).as_deref(),
             Some("tk_2")
         );
+        assert!(TaskReference::is_own_note(&note) && TaskReference::is_own_note(&nothing));
+        for other in [
+            r#"{"key": "PRJ-1"}"#,
+            r#"{"number": "INC0010001"}"#,
+            "tk_2",
+            "",
+        ] {
+            assert!(!TaskReference::is_own_note(other), "{other}");
+        }
     }
 
     #[test]

@@ -21,13 +21,12 @@ const KEY_HEX: usize = 32;
 /// A session as a case, without the links of supporters. `None` when its code is none of ours.
 pub(crate) fn case(session: Session, account: &AccountName) -> Option<ServiceCase> {
     let code = CaseCode::parse(session.code.as_str()).ok()?;
-    let of_note = session
-        .custom_api
-        .as_deref()
-        .and_then(TaskReference::from_note);
+    let note = session.custom_api.as_deref();
+    let of_note = note.and_then(TaskReference::from_note);
     let of_description = || {
         let description = session.description.as_deref()?;
-        TaskReference::in_text(description)
+        let is_ours = note.is_some_and(TaskReference::is_own_note);
+        (!is_ours).then(|| TaskReference::in_text(description))?
     };
     let state = match session.state {
         SessionState::Closed => CaseState::Closed,

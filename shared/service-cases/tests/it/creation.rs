@@ -56,6 +56,8 @@ async fn case_says_what_the_task_says_and_asking_again_gives_the_same() {
         json!({"name": "Bea Lee", "email": "bea@example.com"})
     );
     assert_eq!(session["groupid"], "g1");
+    let carried = session["custom_api"].as_str().unwrap();
+    assert!(TaskReference::is_own_note(carried), "{carried}");
 
     // By its id it is the same task.
     let again = create(&stack, &request(&sys_id), 60).await.unwrap();

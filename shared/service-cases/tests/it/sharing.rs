@@ -295,6 +295,27 @@ async fn stack_of_nobody() -> Stack {
 }
 
 #[tokio::test]
+async fn words_of_a_customer_lead_to_nobody_elses_task() {
+    // A workflow has created the first without a task; the second is of another program.
+    for (carried, has_task) in [("tk_1", false), ("PRJ-1", true)] {
+        let stack = stack(json!({"key": carried})).await;
+        let (number, _) = stack.incident("Printer").await;
+        let change = json!({"description": format!("see {number}"), "end_customer": null});
+        let changed = stack.teamviewer.change_session(CODE, &change);
+        changed.await.unwrap();
+        let mut request = request();
+        let unaddressed = share(&stack, &request, 0).await;
+        assert_eq!(unaddressed.is_ok(), has_task, "{unaddressed:?}");
+        request.to = vec!["eve@example.com".to_owned()];
+        share(&stack, &request, 1).await.unwrap();
+        let mails = json!(stack.aws().mails);
+        for text in ["Printer", "Bea", "bea@example.com"] {
+            assert_eq!(mails.to_string().contains(text), has_task, "{mails}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_shared_is_refused_before_anything_is_sent() {
     let stack = with_incident().await;
     let many: Vec<String> = (0..11)
