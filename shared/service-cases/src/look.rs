@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use retry::Disposition;
 use secrecy::SecretString;
 use store::StoredCase;
-use teamviewer::{Session, SessionChange};
+use teamviewer::{Session, SessionChange, SessionState};
 
 use crate::mapping::{case, session_code};
 use crate::observe::Occasion;
@@ -166,7 +166,13 @@ impl ServiceCases {
         let account = match closed.await {
             Ok(((), account)) => account,
             // It may be closed all the same, and those who listen have not been told yet.
-            Err(refused) => return self.gone_or(code, refused, now).await,
+            Err(refused) => {
+                let seen = self.seen_closed(code, stored.as_ref(), with, &refused, now);
+                match seen.await {
+                    Some(account) => account,
+                    None => return self.gone_or(code, refused, now).await,
+                }
+            }
         };
         let seen = match self.session(code, stored.as_ref(), with, now).await {
             Ok((session, account)) => case(session, &account),
@@ -202,6 +208,24 @@ impl ServiceCases {
             self.observe(None, open, Occasion::Seen, now).await?;
         }
         Ok(self.observe(stored, seen, Occasion::Seen, now).await?.case)
+    }
+
+    /// The account that sees that a case is closed which TeamViewer has refused to close: it may refuse that of one which is
+    /// closed already.
+    async fn seen_closed(
+        &self,
+        code: &CaseCode,
+        stored: Option<&StoredCase>,
+        with: &AccountName,
+        refused: &Refused,
+        now: Timestamp,
+    ) -> Option<AccountName> {
+        let is_definite = matches!(refused.error.disposition(), Disposition::GiveUp);
+        if !is_definite || refused.error.is_absent() {
+            return None;
+        }
+        let (session, account) = self.session(code, stored, with, now).await.ok()?;
+        (session.state == SessionState::Closed).then_some(account)
     }
 
     /// The address by which a supporter joins the case, asked for now: whoever holds it is the supporter. It is kept

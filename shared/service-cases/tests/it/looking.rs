@@ -1,8 +1,11 @@
 //! Looking at single cases, assigning and closing them.
 
+use std::collections::BTreeMap;
+
 use domain::TaskReference;
 use domain::message::{CASE_CLOSED, CASE_ONLINE};
 use domain::service_case::CaseState;
+use sandbox::{Action, Fault, Match};
 use serde_json::json;
 use service_cases::{Error, ErrorKind};
 
@@ -45,6 +48,38 @@ async fn close_that_was_not_told_is_told_by_the_next_one() {
     assert_eq!(seen.state, CaseState::Closed);
     assert_eq!(stack.events(CASE_CLOSED).len(), 1);
     assert_eq!(stack.aws().messages.len(), 1);
+}
+
+#[tokio::test]
+async fn case_that_teamviewer_refuses_to_close_again_counts_as_closed() {
+    for status in [400, 409] {
+        for is_known in [true, false] {
+            let stack = Stack::with_case().await;
+            let refused = Fault::new(Action::Status {
+                status,
+                headers: BTreeMap::new(),
+                body: json!({"error": "invalid_request", "error_description": "no", "error_code": 1}),
+                after_write: false,
+            });
+            let faults = [refused.on(Match::method("PUT")).times(2)];
+            stack.teamviewer.add_faults(&faults).await.unwrap();
+            if is_known {
+                stack.cases.case(&code(), &account(), now()).await.unwrap();
+            }
+            // One that is open was not closed.
+            let error = stack.cases.close(&code(), &account(), now()).await;
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::Conflict);
+            assert_eq!(stack.events(CASE_CLOSED).len(), 0);
+
+            let closed = json!({"state": "closed"});
+            let changed = stack.teamviewer.change_session(CODE, &closed);
+            changed.await.unwrap();
+            let closed = stack.cases.close(&code(), &account(), after(5)).await;
+            assert_eq!(closed.unwrap().state, CaseState::Closed);
+            assert_eq!(stack.events(CASE_CLOSED).len(), 1);
+            assert_eq!(stack.aws().messages.len(), 1);
+        }
+    }
 }
 
 #[tokio::test]
