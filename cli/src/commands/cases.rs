@@ -93,7 +93,7 @@ pub(crate) struct Share {
     /// Names the occasion; repeating the command under one name sends one mail
     #[arg(long = "share-id", value_name = "NAME")]
     occasion: Option<String>,
-    /// Send once more what was sent, or may have been sent
+    /// Send it although nobody knows whether it was sent; one that was sent takes another --share-id
     #[arg(long)]
     resend: bool,
     /// Only print the mail
@@ -344,7 +344,7 @@ fn tell_shared(shared: &SharedCase, output: &mut Output<'_>) -> Result<(), Error
     let (at, people) = (time(shared.sent_at), shared.recipients);
     if shared.repeated {
         output.text(format_args!(
-            "The mail was sent before, at {at}, and not once more (--resend does that)."
+            "The mail was sent before, at {at}, and not once more (another --share-id does that)."
         ))?;
     } else {
         let noun = if people == 1 { "person" } else { "people" };

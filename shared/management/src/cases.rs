@@ -161,7 +161,8 @@ pub struct ShareCase {
     /// Names the occasion: asking twice under one name sends one mail. Derived from the rest when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_id: Option<String>,
-    /// Sends once more what was sent, or may have been sent, under this name.
+    /// Sends it although nobody knows whether it was sent before. A mail that was sent is not sent again: who wants it once
+    /// more gives another `share_id`.
     #[serde(default)]
     pub resend: bool,
 }

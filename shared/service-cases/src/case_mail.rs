@@ -33,7 +33,7 @@ pub struct CaseMail {
     pub cc: Vec<String>,
     /// Names the mail: asking twice under one name sends one. When absent, case, template and recipients name it.
     pub share_id: Option<String>,
-    /// Sends it once more although it was sent, or perhaps was.
+    /// Sends it although nobody knows whether it was sent. One that was sent is not sent again.
     pub resend: bool,
 }
 
@@ -119,8 +119,8 @@ impl ServiceCases {
         })
     }
 
-    /// Mails a case's code, at most once: a mail that was sent is not sent again, and neither is one of which nobody knows
-    /// whether it was, unless `resend` says so.
+    /// Mails a case's code, once: a mail that was sent is not sent again, whatever is asked for, and one of which nobody knows
+    /// whether it was only where `resend` says so.
     ///
     /// # Errors
     /// [`Error::MailUnclear`] when nobody knows whether it was sent; otherwise what [`Error::disposition`] says.

@@ -53,8 +53,8 @@ impl Mails {
         Self { client, table }
     }
 
-    /// Takes the right to send the mail of `id`, once. `fingerprint` says what mail it is; `resend` that one which was
-    /// sent, or perhaps was, is sent once more. `owner` must be unique to this call.
+    /// Takes the right to send the mail of `id`, once. `fingerprint` says what mail it is; `resend` that one of which nobody
+    /// knows whether it was sent is sent once more. `owner` must be unique to this call.
     ///
     /// # Errors
     /// Retry, but for a corrupt row.
@@ -68,7 +68,7 @@ impl Mails {
         lease_until: Timestamp,
     ) -> Result<MailClaim, Error> {
         const OPERATION: &str = "taking the right to send a mail";
-        let mut update = self
+        let update = self
             .row(id)
             .update_expression(
                 "SET #state = :sending, lease_owner = :owner, lease_until = :until, began_at = :now, \
@@ -86,9 +86,7 @@ impl Mails {
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let again = if resend {
-            update = update.expression_attribute_values(":sent", text(SENT));
-            " OR #state = :sent OR (#state = :sending \
-             AND (attribute_not_exists(lease_until) OR lease_until <= :now))"
+            " OR (#state = :sending AND (attribute_not_exists(lease_until) OR lease_until <= :now))"
         } else {
             ""
         };
@@ -132,8 +130,8 @@ impl Mails {
         end("noting that a mail was sent", update, SENT, owner).await
     }
 
-    /// Notes that the mail was surely not sent this time, so that anybody may send it, unless it was sent before, or
-    /// perhaps was: then it counts as that again. Tells whether the caller still had the right to.
+    /// Notes that the mail was surely not sent this time, so that anybody may send it, unless it perhaps was before: then
+    /// it counts as that again. Tells whether the caller still had the right to.
     ///
     /// # Errors
     /// Retry, or leave it: the mail then counts as one of which nobody knows.

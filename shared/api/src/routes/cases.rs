@@ -128,7 +128,8 @@ fn changing<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
         .says(
             "Share a session code by mail",
             "To the case's customer unless `to` names others. Under one `share_id` one mail is sent; without, one for the same \
-             template and people. When it is not known whether a mail was sent, the answer is 409: `resend` sends it again.",
+             template and people. When it is not known whether a mail was sent, the answer is 409: `resend` sends it all the same. \
+             A mail that was sent is never sent again: give another `share_id` for that.",
         )
         .example(share_example),
         Route::new(
