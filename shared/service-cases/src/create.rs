@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use domain::connection::Customer;
 use domain::service_case::CaseState;
-use domain::teamviewer::{CaseSettings, Settings};
-use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
+use domain::teamviewer::{CaseSettings, Settings, TeamViewerWork};
+use domain::{AccountName, CaseCode, ServiceCase, TaskReference, Vendor};
 use jiff::{SignedDuration, Timestamp};
 use retry::Disposition;
 use serde::{Deserialize, Serialize};
@@ -355,6 +355,14 @@ impl ServiceCases {
                 .creations
                 .wait(&creation.id, owner, &account, &request, until, from);
             waits.await?;
+            // Whoever connected it just before was told of while nothing waited.
+            let moment = self.moment(now);
+            let connected = self.accounts.connect(&account, Vendor::TeamViewer, &moment);
+            if connected.await.is_ok() {
+                let account = account.clone();
+                let work = TeamViewerWork::CreateWaitingCases { account };
+                self.outlets.order(work).await?;
+            }
             return Err(Error::SignIn {
                 account,
                 until,

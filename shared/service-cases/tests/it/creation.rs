@@ -296,6 +296,31 @@ async fn case_waits_until_its_user_has_signed_in() {
     assert_eq!(session["description"], format!("{number}: x"));
 }
 
+#[tokio::test]
+async fn account_that_is_connected_before_its_case_waits_is_not_missed() {
+    let stack = Stack::new().await;
+    let (number, _) = stack.incident("x").await;
+    let mut request = request(&number);
+    request.account = AccountName::parse("tv-ann").unwrap();
+    stack.aws().held = Some(("PutItem waiting#", false));
+    let creating = create(&stack, &request, 0);
+    // That it is connected is told at once, while nothing waits yet.
+    let connecting = async {
+        while !stack.aws().held.is_some_and(|(_, is_held)| is_held) {
+            tokio::task::yield_now().await;
+        }
+        stack.sign_in("ann").await;
+        assert_eq!(create_waiting(&stack, 1).await.unwrap(), 0);
+        stack.aws().held = None;
+    };
+    let (refused, ()) = tokio::join!(creating, connecting);
+    assert_eq!(refused.unwrap_err().sign_in(), Some(&request.account));
+    let [work] = stack.aws().messages.clone().try_into().unwrap();
+    let asked = json!({"create_waiting_cases": {"account": "tv-ann"}});
+    assert_eq!(work["work"], asked, "{work}");
+    assert_eq!(create_waiting(&stack, 2).await.unwrap(), 1);
+}
+
 /// A case that waits for Ann, who has signed in by now.
 async fn waiting(stack: &Stack) -> CreateCase {
     let (number, _) = stack.incident("x").await;

@@ -34,6 +34,8 @@ pub(crate) struct Aws {
     pub(crate) mails: Vec<Value>,
     /// Beginnings of operations, such as `PutEvents`, or `UpdateItem mail#`, that fail.
     pub(crate) down: Vec<&'static str>,
+    /// The beginning of an operation that stands still, and whether one does.
+    pub(crate) held: Option<(&'static str, bool)>,
     /// What SES answers instead of taking a mail; status 0 takes it and loses the answer.
     pub(crate) ses: Option<(u16, &'static str)>,
 }
@@ -307,8 +309,12 @@ async fn serve(
         .map(|target| target.to_str().unwrap());
     let operation = target.unwrap_or(uri.path()).rsplit('.').next().unwrap();
     let json: Value = serde_json::from_slice(&body).unwrap();
-    let key = json["Key"]["pk"]["S"].as_str().unwrap_or_default();
+    let key = ["Key", "Item"].map(|part| json[part]["pk"]["S"].as_str());
+    let key = key.into_iter().flatten().next().unwrap_or_default();
     let name = format!("{operation} {key}");
+    while services.aws.lock().unwrap().holds(&name) {
+        tokio::task::yield_now().await;
+    }
     let is_down = {
         let aws = services.aws.lock().unwrap();
         aws.down.iter().any(|down| name.starts_with(down))
@@ -350,6 +356,16 @@ fn answered(status: u16, answer: Value) -> (StatusCode, HeaderMap, Vec<u8>) {
 }
 
 impl Aws {
+    fn holds(&mut self, name: &str) -> bool {
+        match &mut self.held {
+            Some((held, is_held)) if name.starts_with(*held) => {
+                *is_held = true;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     fn answer(&mut self, operation: &str, body: &Value) -> (StatusCode, HeaderMap, Vec<u8>) {
         let answer = match operation {
             "GetSecretValue" => {
