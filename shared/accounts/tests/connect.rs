@@ -16,6 +16,7 @@ use domain::{AccountName, Vendor};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use vendor_http::test_support::{Server, Step};
 
 /// What the services hold, and what they were asked.
 #[derive(Debug, Default)]
@@ -45,6 +46,7 @@ impl Aws {
                 .as_ref()
                 .map_or(json!({}), |row| json!({"Item": row})),
             "GetSecretValue" => json!({"Name": "x", "SecretString": self.secret}),
+            "UpdateItem" => json!({}),
             other => panic!("{other} is not expected"),
         };
         (StatusCode::OK, answer)
@@ -67,13 +69,19 @@ struct Fixture {
 impl Fixture {
     /// With the account at `first`, proven by the token `one`.
     async fn new() -> Self {
+        Self::with(|_| None).await
+    }
+
+    /// With vendors where these variables say.
+    async fn with(variables: impl Fn(&str) -> Option<String>) -> Self {
         let aws = Arc::new(Mutex::new(Aws::default()));
         let app = Router::new().fallback(serve).with_state(Arc::clone(&aws));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         let config = aws::Config::at(&url).unwrap();
-        let vendors = Vendors::from_vars(vendor_http::Client::new().unwrap(), |_| None).unwrap();
+        let http = vendor_http::Client::new().unwrap();
+        let vendors = Vendors::from_vars(http, variables).unwrap();
         let names = Config::from_vars(|name| Some(name.to_lowercase())).unwrap();
         let fixture = Self {
             aws,
@@ -200,6 +208,32 @@ async fn refused_account_that_is_gone_or_of_another_vendor_is_not_used() {
     fixture.aws().row = None;
     let error = fixture.reconnect(&refused).await.unwrap_err();
     assert!(matches!(error, Error::Unknown(_)), "{error}");
+}
+
+#[tokio::test]
+async fn teamviewers_word_on_a_token_is_believed_and_not_its_status() {
+    for works in [true, false] {
+        let ping = Step::json(200, json!({"token_valid": works}));
+        let answers = [
+            ping,
+            Step::json(200, json!({"userid": "u1", "name": "Ann"})),
+            Step::json(200, json!({"records": []})),
+            Step::json(200, json!({"sessions": []})),
+        ];
+        let server = Server::start(answers).await.unwrap();
+        let url = server.url();
+        let fixture = Fixture::with(|name| (name == "TEAMVIEWER_URL").then(|| url.clone())).await;
+        fixture
+            .aws()
+            .put(Vendor::TeamViewer, "acme", "one", fixture.now);
+        let verified = fixture.accounts.verify(&name(), fixture.now).await.unwrap();
+        assert_eq!(verified.works, works, "{verified:?}");
+        assert_eq!(verified.problem.is_none(), works, "{verified:?}");
+        assert_eq!(server.received().len(), if works { 4 } else { 1 });
+        // Only an account that works is noted as verified.
+        let calls = fixture.aws().calls.clone();
+        assert_eq!(calls.iter().any(|call| call == "UpdateItem"), works);
+    }
 }
 
 #[tokio::test]

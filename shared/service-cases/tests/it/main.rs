@@ -4,5 +4,6 @@
 mod creation;
 mod looking;
 mod polling;
+mod renewal;
 mod sharing;
 mod stack;

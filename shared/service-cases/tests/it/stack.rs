@@ -52,6 +52,7 @@ pub(crate) struct Stack {
     pub(crate) cases: ServiceCases,
     /// Another process of the same stack.
     pub(crate) other: ServiceCases,
+    process: Box<dyn Fn(&str) -> ServiceCases + Send + Sync>,
     pub(crate) tables: aws::dynamodb::Client,
     pub(crate) teamviewer: InstanceControl,
     pub(crate) servicenow: InstanceControl,
@@ -140,7 +141,7 @@ impl Stack {
             ("TEAMVIEWER_LOGIN_URL", sandbox.teamviewer_url("{company}")),
             ("SERVICENOW_URL", sandbox.servicenow_url("{instance}")),
         ];
-        let variables = |name: &str| {
+        let variables = move |name: &str| {
             let given = vendors.iter().find(|(variable, _)| *variable == name);
             match name {
                 "MAIL_FROM" => Some("Acme Care <care@acme.com>".to_owned()),
@@ -153,21 +154,22 @@ impl Stack {
                 other => Some(other.to_lowercase()),
             }
         };
-        let process = |name: &str| {
+        let process = move |name: &str| {
             let http = vendor_http::Client::new().unwrap();
             let accounts = Accounts::new(
                 &config,
-                accounts::Config::from_vars(variables).unwrap(),
-                Vendors::from_vars(http, variables).unwrap(),
+                accounts::Config::from_vars(&variables).unwrap(),
+                Vendors::from_vars(http, &variables).unwrap(),
                 name.to_owned(),
             );
-            let names = Config::from_vars(variables).unwrap();
+            let names = Config::from_vars(&variables).unwrap();
             ServiceCases::new(&config, names, accounts, name.to_owned())
         };
         let stack = Self {
             aws,
             cases: process("one"),
             other: process("two"),
+            process: Box::new(process),
             tables,
             teamviewer,
             servicenow,
@@ -222,6 +224,11 @@ impl Stack {
         let account = format!("tv-{name}");
         self.connect(&account, "teamviewer", "acme", token).await;
         AccountName::parse(&account).unwrap()
+    }
+
+    /// A process that has done nothing yet.
+    pub(crate) fn process(&self, name: &str) -> ServiceCases {
+        (self.process)(name)
     }
 
     /// Stores the settings.
@@ -371,6 +378,11 @@ impl Aws {
             "GetSecretValue" => {
                 let secret = &self.secrets[body["SecretId"].as_str().unwrap()];
                 json!({"Name": "x", "SecretString": secret})
+            }
+            "PutSecretValue" => {
+                let text = |name: &str| body[name].as_str().unwrap().to_owned();
+                self.secrets.insert(text("SecretId"), text("SecretString"));
+                json!({"Name": "x"})
             }
             "PutEvents" => {
                 for entry in body["Entries"].as_array().unwrap() {
