@@ -17,9 +17,9 @@ use crate::{
 
 /// Longest list, in bytes.
 const LIST_LIMIT: usize = 8 * 1024 * 1024;
-/// Longest page of the report, in bytes: it holds up to 1000 connections, each with several texts of some thousand
-/// characters. One that is longer would stand before all that come behind it.
-const REPORT_LIMIT: usize = 32 * 1024 * 1024;
+/// Longest page of the report or of sessions, in bytes: it holds up to 1000 of them, each with several texts of some
+/// thousand characters. One that is longer would stand before all that come behind it.
+const PAGE_LIMIT: usize = 32 * 1024 * 1024;
 
 /// One company, as whoever the token belongs to sees it. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ impl Client {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         let (body, call) = attempt
-            .list_of(REPORT_LIMIT, &["reports", "connections"], &parameters)
+            .list_of(PAGE_LIMIT, &["reports", "connections"], &parameters)
             .await?;
         match ConnectionPage::read(&body) {
             Some(value) => Ok(Answer { value, call }),
@@ -137,7 +137,9 @@ impl Client {
     /// Outages and rate limits are `Retry`; what the token may not see is `Wait`.
     pub async fn sessions(&self, query: &SessionQuery) -> Result<Answer<SessionPage>, Error> {
         let attempt = self.attempt(Operation::ListSessions);
-        let (body, call) = attempt.list(&["sessions"], &query.parameters()).await?;
+        let (body, call) = attempt
+            .list_of(PAGE_LIMIT, &["sessions"], &query.parameters())
+            .await?;
         match SessionPage::read(&body) {
             Some(value) => Ok(Answer { value, call }),
             None => Err(attempt.unexpected("the answer is no list of sessions", call)),

@@ -278,6 +278,16 @@ async fn page_longer_than_usual_answers_is_read() {
 }
 
 #[tokio::test]
+async fn page_of_sessions_with_long_texts_is_read() {
+    let session = |number: usize| json!({"code": format!("s{number:09}"), "description": "ü".repeat(4000), "custom_api": "x".repeat(4000)});
+    let body = json!({"sessions": (0..1000).map(session).collect::<Vec<_>>()}).to_string();
+    assert!(body.len() > 12_000_000);
+    let (client, _server) = scripted([Step::json(200, body)]).await;
+    let page = client.sessions(&SessionQuery::default()).await.unwrap();
+    assert_eq!(page.value.sessions.len(), 1000);
+}
+
+#[tokio::test]
 async fn one_connection_is_read_by_its_id() {
     let record = json!({"id": "AB-1", "start_date": "2017-02-03T14:10:50Z"});
     let steps = [
