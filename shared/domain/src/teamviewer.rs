@@ -252,10 +252,17 @@ pub fn case_closed(case: &ServiceCase, now: Timestamp) -> CloudEvent {
     event(account, CASE_CLOSED, id, code, time, told(case))
 }
 
-/// The event that a customer came online, for the `count`th time: the same for one coming each time.
-pub fn customer_online(case: &ServiceCase, count: u32, now: Timestamp) -> CloudEvent {
-    let created = moment(case.created_at);
-    let id = format!("online:{}:{created}:{count}", case.code.key());
+/// The event that a customer came online, for the `count`th time that is known of, after it was looked at `before`: the same
+/// for one coming each time. The count alone would be that of the next coming, too, where this one was told and could not
+/// be counted.
+pub fn customer_online(
+    case: &ServiceCase,
+    count: u32,
+    before: Option<Timestamp>,
+    now: Timestamp,
+) -> CloudEvent {
+    let (created, before) = (moment(case.created_at), moment(before));
+    let id = format!("online:{}:{created}:{count}:{before}", case.code.key());
     let (account, code) = (&case.account, case.code.to_string());
     event(account, CASE_ONLINE, id, code, now, told(case))
 }

@@ -19,7 +19,10 @@ pub(crate) enum Occasion {
     /// In a list, before one was ever had wholly: who is online now is not news.
     FirstList,
     /// In a later list.
-    Listed,
+    Listed {
+        /// When the one before was had wholly.
+        before: Timestamp,
+    },
     /// Somebody asked for it by itself.
     Seen,
     /// It was asked for by itself, since no list has it.
@@ -53,7 +56,7 @@ pub(crate) fn decide(
 ) -> (StoredCase, News) {
     let Some(stored) = stored else {
         // Whether a customer came online since the last list only a list can tell.
-        let came_online = seen.online && occasion == Occasion::Listed;
+        let came_online = seen.online && matches!(occasion, Occasion::Listed { .. });
         let next = StoredCase {
             online_count: u32::from(came_online),
             ..StoredCase::new(seen)
@@ -95,7 +98,7 @@ pub(crate) fn decide(
         online_count: stored.online_count.saturating_add(u32::from(came_online)),
         asked_at: match occasion {
             Occasion::Missed => Some(now),
-            Occasion::FirstList | Occasion::Listed | Occasion::Seen => stored.asked_at,
+            Occasion::FirstList | Occasion::Listed { .. } | Occasion::Seen => stored.asked_at,
         },
         version: stored.version,
     };
@@ -109,7 +112,7 @@ fn is_outdated(
     occasion: Occasion,
     now: Timestamp,
 ) -> bool {
-    let is_list = matches!(occasion, Occasion::FirstList | Occasion::Listed);
+    let is_list = matches!(occasion, Occasion::FirstList | Occasion::Listed { .. });
     let was_closed_just_now = before
         .closed_at
         .is_some_and(|at| now.duration_since(at).abs() <= LISTS_LAG);
@@ -132,15 +135,28 @@ impl ServiceCases {
             Some(stored) => Some(stored),
             None => self.rows.get(&seen.code).await?,
         };
+        let mut listed = None;
         for _ in 0..MOST_TRIES {
             let (next, news) = decide(stored.as_ref(), seen.clone(), occasion, now);
             if !news.changed {
                 let case = next.case;
                 return Ok(Observed { case, news });
             }
+            if news.came_online && occasion == Occasion::Seen && listed.is_none() {
+                listed = Some(self.listed_at().await?);
+                // A list that was had meanwhile may have told of it, after another one.
+                stored = self.rows.get(&seen.code).await?;
+                continue;
+            }
             // Told first: what is stored is never told again. The ids are the same each time.
             if news.came_online {
-                let event = customer_online(&next.case, next.online_count, now);
+                let before = match occasion {
+                    Occasion::FirstList => None,
+                    Occasion::Listed { before } => Some(before),
+                    Occasion::Seen => listed.flatten(),
+                    Occasion::Missed => stored.as_ref().and_then(|stored| stored.asked_at),
+                };
+                let event = customer_online(&next.case, next.online_count, before, now);
                 self.outlets.tell(&event).await?;
             }
             if news.was_closed {
@@ -157,6 +173,16 @@ impl ServiceCases {
             stored = self.rows.get(&seen.code).await?;
         }
         Err(Error::Busy(seen.code))
+    }
+
+    /// When the list was last had wholly that tells who came online.
+    async fn listed_at(&self) -> Result<Option<Timestamp>, Error> {
+        let stored = self.settings.get().await?;
+        let Some(cases) = stored.and_then(|stored| stored.settings.cases) else {
+            return Ok(None);
+        };
+        let state = self.rows.poll_state(&cases.account).await?;
+        Ok(state.and_then(|state| state.polled_at))
     }
 
     /// The case of which TeamViewer says that it is not there (any more); `None` when we do not know it either.
@@ -206,12 +232,13 @@ mod tests {
 
     #[test]
     fn customer_comes_online_once_each_time() {
-        use Occasion::{FirstList, Listed, Missed, Seen};
+        use Occasion::{FirstList, Missed, Seen};
+        let listed = Occasion::Listed { before: now() };
         // Stored (state, online, count), seen (state, online), occasion; told online, count, told closed.
         for (before, (state, online), occasion, (told, count, closed)) in [
             (None, ("open", true), FirstList, (false, 0, false)),
             (None, ("open", false), FirstList, (false, 0, false)),
-            (None, ("open", true), Listed, (true, 1, false)),
+            (None, ("open", true), listed, (true, 1, false)),
             (None, ("open", true), Seen, (false, 0, false)),
             (None, ("closed", false), Seen, (false, 0, false)),
             (
@@ -281,10 +308,11 @@ mod tests {
 
     #[test]
     fn list_that_lags_behind_opens_no_case_again() {
+        let listed = Occasion::Listed { before: now() };
         for (occasion, minutes, opens) in [
-            (Occasion::Listed, 5, false),
+            (listed, 5, false),
             (Occasion::FirstList, -5, false),
-            (Occasion::Listed, 11, true),
+            (listed, 11, true),
             (Occasion::Seen, 5, true),
         ] {
             let mut before = stored("closed", false, 1);

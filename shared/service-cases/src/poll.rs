@@ -185,10 +185,9 @@ impl ServiceCases {
         let mut known: HashMap<CaseCode, StoredCase> = known
             .map(|stored| (stored.case.code.clone(), stored))
             .collect();
-        let occasion = if before.polled_at.is_some() {
-            Occasion::Listed
-        } else {
-            Occasion::FirstList
+        let occasion = match before.polled_at {
+            Some(before) => Occasion::Listed { before },
+            None => Occasion::FirstList,
         };
         let mut polled = Polled::default();
         let mut listed = HashSet::new();

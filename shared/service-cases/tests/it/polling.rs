@@ -299,6 +299,40 @@ async fn customer_is_told_of_again_when_the_bus_was_down() {
 }
 
 #[tokio::test]
+async fn customer_who_comes_again_after_a_crash_is_told_of() {
+    let stack = Stack::with_case().await;
+    stack.set(&settings()).await;
+    poll(&stack, 0).await;
+    let online = async |online: bool| {
+        let change = json!({"online": online});
+        stack.teamviewer.change_session(CODE, &change).await
+    };
+    online(true).await.unwrap();
+    // Told, and not stored: by polls, and by somebody who looks at the case.
+    stack.aws().down.push("PutItem");
+    stack.cases.poll(&cases(), after(30)).await.unwrap_err();
+    let code = crate::stack::code();
+    let seen = stack.other.case(&code, &account(), after(31)).await;
+    seen.unwrap_err();
+    stack.cases.poll(&cases(), after(90)).await.unwrap_err();
+    stack.aws().down.clear();
+    let told = |stack: &Stack| -> Vec<String> {
+        let told = stack.events(CASE_ONLINE);
+        told.iter().map(|event| event["id"].to_string()).collect()
+    };
+    let first = told(&stack);
+    assert_eq!(first.len(), 3);
+    assert!(first.iter().all(|id| *id == first[0]), "{first:?}");
+    online(false).await.unwrap();
+    assert_eq!(poll(&stack, 300).await.changed, 0);
+    online(true).await.unwrap();
+    poll(&stack, 330).await;
+    let all = told(&stack);
+    assert_eq!(all.len(), 4);
+    assert_ne!(all[3], first[0], "it is no repetition");
+}
+
+#[tokio::test]
 async fn list_that_breaks_off_closes_nobody() {
     let stack = Stack::with(json!({"sessions_page_size": 1})).await;
     stack
