@@ -1,12 +1,15 @@
 //! A service case: a code by which a customer lets a supporter in.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::connection::{Customer, Party};
 use crate::id::{AccountName, CaseCode};
 use crate::task_reference::TaskReference;
+
+/// So long after its time a case is left to itself, though it may be open at the vendor for ever.
+const LONG: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A service case, without the links that let supporters in: whoever holds one of those is a supporter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +76,12 @@ impl ServiceCase {
     /// Whether its time is over, which leaves it open at the vendor.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.valid_until.is_some_and(|end| end <= now)
+    }
+
+    /// Whether its time has been over for so long (30 days) that nobody is shown it as open, or asks how it stands.
+    pub fn is_long_over(&self, now: Timestamp) -> bool {
+        self.valid_until
+            .is_some_and(|end| now.duration_since(end) >= LONG)
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use service_cases::{CreateCase, PollOutcome, ServiceCases};
+use service_cases::{CreateCase, OWN_TROUBLE, PollOutcome, ServiceCases};
 
 use crate::error::Error;
 use crate::servicenow_task::{Instances, ServiceNowTask, TaskFilter};
@@ -21,6 +21,8 @@ use crate::{Listing, TeamViewerManagement};
 /// What one request may take of the time that the platform gives the API, without what it has taken before and what is
 /// kept for its answer.
 const REQUEST_TIME: Duration = Duration::from_secs(20);
+/// What asking TeamViewer for the open cases may take of it: whoever looks at them is shown what is known then.
+const POLL_TIME: Duration = Duration::from_secs(10);
 
 /// The open service cases, as everybody sees them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -354,17 +356,24 @@ impl TeamViewerManagement {
     ///
     /// # Errors
     /// `Conflict` when nothing is set for service cases; `Unavailable`; `Internal` when a row cannot be read. What TeamViewer
-    /// refuses is told as `problem`, beside what was known before.
+    /// refuses, and what it or our own side does not do in time, is told as `problem`, beside what was known before.
     pub async fn open_cases(&self, now: Timestamp) -> Result<OpenCases, Error> {
         let (_, settings) = self.case_settings().await?;
-        match self.cases_within(now).poll(&settings, now).await? {
+        let service_cases = self.service_cases.within(now, POLL_TIME);
+        let trouble = match service_cases.poll(&settings, now).await {
             // What is new is in the table, and why nothing is, too.
-            PollOutcome::Polled(_) | PollOutcome::NotDue { .. } | PollOutcome::Failed { .. } => {}
-        }
-        let found = self
-            .service_cases
-            .open_cases(&settings.account, now)
-            .await?;
+            Ok(
+                PollOutcome::Polled(_) | PollOutcome::NotDue { .. } | PollOutcome::Failed { .. },
+            ) => None,
+            Err(error) => {
+                tracing::warn!(
+                    error = startup::chain(&error),
+                    "service cases not looked at"
+                );
+                Some(OWN_TROUBLE.to_owned())
+            }
+        };
+        let found = service_cases.open_cases(&settings.account, now).await?;
         let rows = |cases: Vec<ServiceCase>| {
             let cases = cases.into_iter();
             cases
@@ -375,7 +384,7 @@ impl TeamViewerManagement {
             cases: rows(found.cases),
             expired: rows(found.expired),
             as_of: found.as_of,
-            problem: found.problem,
+            problem: found.problem.or(trouble),
             refresh_seconds: settings.refresh_seconds,
             columns: settings.columns,
         })

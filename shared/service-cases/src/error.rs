@@ -86,6 +86,9 @@ pub enum Error {
         /// Why.
         problem: String,
     },
+    /// The list of open cases was not had in time. Retry.
+    #[error("there was no time left for TeamViewer's list of open service cases")]
+    NoTime,
     /// ServiceNow did not tell the task.
     #[error("ServiceNow, with the account `{account}`: {error}")]
     ServiceNow {
@@ -214,6 +217,7 @@ impl Error {
             | Self::BeingCreated { .. }
             | Self::BeingSent { .. }
             | Self::IncompleteList { .. }
+            | Self::NoTime
             | Self::Busy(_)
             | Self::Bus { .. }
             | Self::Queue { .. } => Disposition::RETRY,
@@ -261,6 +265,7 @@ impl Error {
             | Self::ServiceNow { .. }
             | Self::CreationUnclear { .. }
             | Self::IncompleteList { .. }
+            | Self::NoTime
             | Self::Busy(_)
             | Self::Bus { .. }
             | Self::Queue { .. } => ErrorKind::Unavailable,

@@ -22,11 +22,11 @@ pub use config::Config;
 pub use create::{CreateCase, CreatedCase};
 pub use error::{Error, ErrorKind};
 pub use look::OpenCases;
-pub use poll::{PollOutcome, Polled};
+pub use poll::{OWN_TROUBLE, PollOutcome, Polled};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use accounts::{Accounts, Connected, Moment};
 use domain::{AccountName, Vendor};
@@ -66,6 +66,7 @@ pub struct ServiceCases {
 struct Time {
     moment: Moment,
     ends: Timestamp,
+    over: Option<Instant>,
 }
 
 impl ServiceCases {
@@ -98,6 +99,7 @@ impl ServiceCases {
             time: Some(Time {
                 moment: Moment::new(now, time),
                 ends: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+                over: Instant::now().checked_add(time),
             }),
             ..self.clone()
         }
@@ -106,6 +108,14 @@ impl ServiceCases {
     fn moment(&self, now: Timestamp) -> Moment {
         let given = self.time.map(|time| time.moment);
         given.unwrap_or_else(|| Moment::new(now, CONNECT_TIME))
+    }
+
+    /// How long the caller may still go on.
+    fn left(&self) -> Duration {
+        let over = self.time.and_then(|time| time.over);
+        over.map_or(Duration::MAX, |over| {
+            over.saturating_duration_since(Instant::now())
+        })
     }
 
     /// Until when a right is held that is taken now: whoever had it is dead then.

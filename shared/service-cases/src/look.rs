@@ -36,11 +36,13 @@ impl ServiceCases {
         account: &AccountName,
         now: Timestamp,
     ) -> Result<OpenCases, Error> {
-        let stored = self.rows.open().await?;
+        let mut stored = self.rows.open(usize::MAX).await?;
+        stored.extend(self.rows.expired(usize::MAX).await?);
         let state = self.rows.poll_state(account).await?.unwrap_or_default();
         let (expired, cases) = stored
             .into_iter()
             .map(|stored| stored.case)
+            .filter(|case| !case.is_long_over(now))
             .partition(|case| case.is_expired(now));
         Ok(OpenCases {
             cases,

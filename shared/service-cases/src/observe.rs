@@ -89,7 +89,7 @@ pub(crate) fn decide(
     };
     let came_online = case.online && !before.online;
     let news = News {
-        changed: case != *before || occasion == Occasion::Missed,
+        changed: case != *before,
         came_online,
         was_closed: case.state == CaseState::Closed && before.state == CaseState::Open,
     };
@@ -105,18 +105,21 @@ pub(crate) fn decide(
     (next, news)
 }
 
-/// Whether a list shows a case as open that was closed just before.
+/// Whether a case is shown as open that was closed just before, by a list or by an answer that nobody waited for.
 fn is_outdated(
     before: &ServiceCase,
     seen: &ServiceCase,
     occasion: Occasion,
     now: Timestamp,
 ) -> bool {
-    let is_list = matches!(occasion, Occasion::FirstList | Occasion::Listed { .. });
+    let may_be_older = match occasion {
+        Occasion::FirstList | Occasion::Listed { .. } | Occasion::Missed => true,
+        Occasion::Seen => false,
+    };
     let was_closed_just_now = before
         .closed_at
         .is_some_and(|at| now.duration_since(at).abs() <= LISTS_LAG);
-    is_list
+    may_be_older
         && seen.state == CaseState::Open
         && before.state == CaseState::Closed
         && was_closed_just_now
@@ -139,6 +142,9 @@ impl ServiceCases {
         for _ in 0..MOST_TRIES {
             let (next, news) = decide(stored.as_ref(), seen.clone(), occasion, now);
             if !news.changed {
+                if let (Some(stored), Occasion::Missed) = (&stored, occasion) {
+                    self.rows.asked(stored, now).await?;
+                }
                 let case = next.case;
                 return Ok(Observed { case, news });
             }
@@ -313,6 +319,7 @@ mod tests {
             (listed, 5, false),
             (Occasion::FirstList, -5, false),
             (listed, 11, true),
+            (Occasion::Missed, 5, false),
             (Occasion::Seen, 5, true),
         ] {
             let mut before = stored("closed", false, 1);
@@ -346,10 +353,9 @@ mod tests {
     #[test]
     fn what_is_the_same_is_not_written() {
         let before = stored("open", true, 1);
-        let (_, news) = decide(Some(&before), case("open", true), Occasion::Seen, now());
-        assert_eq!(news, News::default());
-        let (next, news) = decide(Some(&before), case("open", true), Occasion::Missed, now());
-        assert!(news.changed);
-        assert_eq!(next.asked_at, Some(now()));
+        for occasion in [Occasion::Seen, Occasion::Missed] {
+            let (_, news) = decide(Some(&before), case("open", true), occasion, now());
+            assert_eq!(news, News::default());
+        }
     }
 }

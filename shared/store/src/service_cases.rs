@@ -1,4 +1,4 @@
-use aws::dynamodb::Client;
+use aws::dynamodb::{Client, Request, UpdateItem, WriteOutput};
 use aws::dynamodb::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::service_case::CaseState;
 use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
@@ -14,8 +14,10 @@ const KEPT_WITHOUT_END: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 const CASE: &str = "case";
 const POLL: &str = "poll";
-/// What open cases have in their index, and closed ones do not.
+/// What open cases have in their index; closed ones have nothing, nor those whose time has been over for long.
 const OPEN: &str = "open";
+/// The same of those whose time is over.
+const EXPIRED: &str = "expired";
 
 /// The table's rows of service cases, and of who looks for them when.
 #[derive(Debug, Clone)]
@@ -50,6 +52,10 @@ pub struct PollState {
     pub next_poll_at: Option<Timestamp>,
     /// Until when somebody is at it.
     pub lease_until: Option<Timestamp>,
+    /// How many cases were open when the list was last had wholly, without those whose time was over.
+    pub open: usize,
+    /// How many of those there were.
+    pub expired: usize,
 }
 
 /// What came of wanting to list an account's open cases.
@@ -99,13 +105,57 @@ impl ServiceCases {
         item.map(|item| read(OPERATION, &item)).transpose()
     }
 
-    /// The cases that are open as far as we know, newest first; a moment after they were stored.
+    /// The cases that are open as far as we know, newest first; a moment after they were stored. Some of them may have
+    /// expired since.
     ///
     /// # Errors
     /// Retry, but for a corrupt row.
-    pub async fn open(&self) -> Result<Vec<StoredCase>, Error> {
-        self.by_index("listing open service cases", "open_cases", "open", OPEN)
+    pub async fn open(&self, most: usize) -> Result<Vec<StoredCase>, Error> {
+        self.newest("listing open service cases", OPEN, most).await
+    }
+
+    /// Those whose time is over, which leaves them open at the vendor, newest first; a moment after they were stored.
+    ///
+    /// # Errors
+    /// Retry, but for a corrupt row.
+    pub async fn expired(&self, most: usize) -> Result<Vec<StoredCase>, Error> {
+        self.newest("listing expired service cases", EXPIRED, most)
             .await
+    }
+
+    /// Reads no more rows than are wanted.
+    async fn newest(
+        &self,
+        operation: &'static str,
+        which: &'static str,
+        most: usize,
+    ) -> Result<Vec<StoredCase>, Error> {
+        let mut cases = Vec::new();
+        let mut from = None;
+        loop {
+            let left = i32::try_from(most.saturating_sub(cases.len())).unwrap_or(i32::MAX);
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("open_cases")
+                .key_condition_expression("#open = :which")
+                .expression_attribute_names("#open", "open")
+                .expression_attribute_values(":which", text(which))
+                .scan_index_forward(false)
+                .limit(left.max(1))
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(Error::unavailable(operation))?;
+            for item in page.items.unwrap_or_default() {
+                cases.push(read(operation, &item)?);
+            }
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() || cases.len() >= most {
+                return Ok(cases);
+            }
+        }
     }
 
     /// The cases of a ServiceNow task, newest first, closed ones too; a moment after they were stored.
@@ -181,8 +231,8 @@ impl ServiceCases {
             .item("online_count", number(i64::from(stored.online_count)))
             .item("created_at", time(case.created_at.unwrap_or(now)))
             .item("expires_at", number(expires_at(case, now)));
-        if case.state == CaseState::Open {
-            put = put.item("open", text(OPEN));
+        if let Some(which) = standing(case, now) {
+            put = put.item("open", text(which));
         }
         if let Some(asked_at) = stored.asked_at {
             put = put.item("asked_at", time(asked_at));
@@ -206,6 +256,52 @@ impl ServiceCases {
             Err(error) if error.is_condition_failed() => Ok(false),
             Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
+    }
+
+    /// Notes that a case was asked for by itself, unless somebody has stored another version of it since.
+    ///
+    /// # Errors
+    /// Retry, or leave it: it is asked for again then.
+    pub async fn asked(&self, stored: &StoredCase, now: Timestamp) -> Result<(), Error> {
+        const OPERATION: &str = "noting that a service case was asked for";
+        let noted = self
+            .update(stored)
+            .update_expression("SET asked_at = :now")
+            .expression_attribute_values(":now", time(now))
+            .send()
+            .await;
+        unless_changed(noted, OPERATION)
+    }
+
+    /// Moves a case whose time is over among those, and out of all lists when it has been over for long; unless somebody has
+    /// stored another version of it since.
+    ///
+    /// # Errors
+    /// Retry: doing it twice changes nothing.
+    pub async fn file(&self, stored: &StoredCase, now: Timestamp) -> Result<(), Error> {
+        const OPERATION: &str = "moving an expired service case";
+        let update = self.update(stored);
+        let update = update.expression_attribute_names("#open", "open");
+        let update = match standing(&stored.case, now) {
+            Some(which) => update
+                .update_expression("SET #open = :which")
+                .expression_attribute_values(":which", text(which)),
+            None => update.update_expression("REMOVE #open"),
+        };
+        unless_changed(update.send().await, OPERATION)
+    }
+
+    /// A change of the row that no other one waits for: it is of no new version.
+    fn update(&self, stored: &StoredCase) -> Request<UpdateItem> {
+        let version = i64::try_from(stored.version).unwrap_or(i64::MAX);
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(case_key(&stored.case.code)))
+            .key("sk", text(CASE))
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", number(version))
     }
 
     /// How things stand with listing an account's open cases.
@@ -274,19 +370,25 @@ impl ServiceCases {
         }
     }
 
-    /// Stores how a listing ended, and gives the right back; tells whether the caller still had it.
+    /// Stores how a listing stands, and gives the right back unless it is kept (`lease_until`); tells whether the caller
+    /// still had it.
     ///
     /// # Errors
     /// Retry, or leave it: the right ends by itself.
-    pub async fn end_poll(
+    pub async fn note_poll(
         &self,
         account: &AccountName,
         owner: &str,
-        end: &PollState,
+        state: &PollState,
     ) -> Result<bool, Error> {
-        const OPERATION: &str = "storing how listing service cases ended";
-        let mut sets = vec!["failures = :failures"];
-        let mut removes = vec!["lease_owner", "lease_until"];
+        const OPERATION: &str = "storing how listing service cases stands";
+        let mut sets = vec![
+            "failures = :failures",
+            "open_count = :open_count",
+            "expired_count = :expired_count",
+        ];
+        let mut removes = Vec::new();
+        let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
         let mut update = self
             .client
             .update_item()
@@ -295,34 +397,67 @@ impl ServiceCases {
             .key("sk", text(account.as_str()))
             .condition_expression("lease_owner = :owner")
             .expression_attribute_values(":owner", text(owner))
-            .expression_attribute_values(":failures", number(i64::from(end.failures)));
-        match end.polled_at {
+            .expression_attribute_values(":failures", number(i64::from(state.failures)))
+            .expression_attribute_values(":open_count", count(state.open))
+            .expression_attribute_values(":expired_count", count(state.expired));
+        match state.lease_until {
+            Some(at) => {
+                sets.push("lease_until = :lease_until");
+                update = update.expression_attribute_values(":lease_until", time(at));
+            }
+            None => removes.extend(["lease_owner", "lease_until"]),
+        }
+        match state.polled_at {
             Some(at) => {
                 sets.push("polled_at = :polled_at");
                 update = update.expression_attribute_values(":polled_at", time(at));
             }
             None => removes.push("polled_at"),
         }
-        match end.next_poll_at {
+        match state.next_poll_at {
             Some(at) => {
                 sets.push("next_poll_at = :next_poll_at");
                 update = update.expression_attribute_values(":next_poll_at", time(at));
             }
             None => removes.push("next_poll_at"),
         }
-        match &end.problem {
+        match &state.problem {
             Some(problem) => {
                 sets.push("problem = :problem");
                 update = update.expression_attribute_values(":problem", text(problem));
             }
             None => removes.push("problem"),
         }
-        let expression = format!("SET {} REMOVE {}", sets.join(", "), removes.join(", "));
+        let mut expression = format!("SET {}", sets.join(", "));
+        if !removes.is_empty() {
+            expression = format!("{expression} REMOVE {}", removes.join(", "));
+        }
         match update.update_expression(expression).send().await {
             Ok(_) => Ok(true),
             Err(error) if error.is_condition_failed() => Ok(false),
             Err(error) => Err(Error::unavailable(OPERATION)(error)),
         }
+    }
+}
+
+/// Which of the open cases it is among, if it is.
+fn standing(case: &ServiceCase, now: Timestamp) -> Option<&'static str> {
+    match case.state {
+        CaseState::Closed => None,
+        CaseState::Open if case.is_long_over(now) => None,
+        CaseState::Open if case.is_expired(now) => Some(EXPIRED),
+        CaseState::Open => Some(OPEN),
+    }
+}
+
+fn unless_changed(
+    written: Result<WriteOutput, aws::Error>,
+    operation: &'static str,
+) -> Result<(), Error> {
+    match written {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_condition_failed() => Ok(()),
+        Err(error) => Err(Error::unavailable(operation)(error)),
     }
 }
 
@@ -378,6 +513,8 @@ fn read_poll(operation: &'static str, item: &Item) -> Result<PollState, Error> {
         failures: reader.number("failures")?.unwrap_or_default(),
         next_poll_at: reader.time("next_poll_at")?,
         lease_until: reader.time("lease_until")?,
+        open: reader.number("open_count")?.unwrap_or_default(),
+        expired: reader.number("expired_count")?.unwrap_or_default(),
     })
 }
 

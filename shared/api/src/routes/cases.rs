@@ -43,8 +43,9 @@ fn reading<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
             .says(
                 "List the open service cases",
                 "With the columns that are set, for all viewers the same. When what is known is older than \
-                 `refresh_seconds`, TeamViewer is asked, once for all who look. When that fails, `problem` says why, beside \
-                 what was known before. While nothing is set for service cases, the answer is 409.",
+                 `refresh_seconds`, TeamViewer is asked, once for all who look. When that fails or takes longer than some \
+                 seconds, `problem` says why, beside what was known before. While nothing is set for service cases, the answer \
+                 is 409.",
             )
             .also_answers(&[409]),
         Route::new(Method::GET, "/v1/cases/{code}", ITIL, "getCase", get)

@@ -180,6 +180,43 @@ async fn open_cases_are_the_same_for_all_viewers_and_show_the_columns_that_are_s
 }
 
 #[tokio::test]
+async fn viewers_see_what_is_known_while_our_own_side_is_in_trouble() {
+    let mut waits = session("s119-457-589", "2026-11-22T09:00:00Z");
+    waits["online"] = json!(false);
+    let mut office = Office::new(json!([waits]), json!({})).await;
+    let seen = office.get("/v1/cases").await;
+    office.scene.now += SignedDuration::from_secs(31);
+    let online = json!({"online": true});
+    let change = office.company.change_session("s119-457-589", &online);
+    change.await.unwrap();
+    office.scene.aws().down.push("PutEvents");
+    for _ in 0..2 {
+        let known = office.get("/v1/cases").await;
+        assert_eq!(known.status, 200, "{known:?}");
+        assert_eq!(known.body["cases"], seen.body["cases"]);
+        let problem = known.body["problem"].as_str().unwrap();
+        assert!(problem.contains("this stack"), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn viewers_see_what_is_known_when_teamviewer_takes_long() {
+    let sessions = json!([session("s119-457-589", "2026-11-22T09:00:00Z")]);
+    let mut office = Office::new(sessions, json!({})).await;
+    let seen = office.get("/v1/cases").await;
+    office.scene.now += SignedDuration::from_secs(31);
+    let silence = Fault::new(Action::Hold {
+        after_write: true,
+        ms: 60_000,
+    });
+    office.company.add_faults(&[silence]).await.unwrap();
+    let known = office.get("/v1/cases").await;
+    assert_eq!(known.status, 200, "{known:?}");
+    assert_eq!(known.body["cases"], seen.body["cases"]);
+    assert!(known.body["problem"].is_string(), "{known:?}");
+}
+
+#[tokio::test]
 async fn case_is_made_once_for_a_task_and_a_person() {
     let office = Office::new(json!([]), json!({})).await;
     let made = office

@@ -299,40 +299,6 @@ async fn customer_is_told_of_again_when_the_bus_was_down() {
 }
 
 #[tokio::test]
-async fn customer_who_comes_again_after_a_crash_is_told_of() {
-    let stack = Stack::with_case().await;
-    stack.set(&settings()).await;
-    poll(&stack, 0).await;
-    let online = async |online: bool| {
-        let change = json!({"online": online});
-        stack.teamviewer.change_session(CODE, &change).await
-    };
-    online(true).await.unwrap();
-    // Told, and not stored: by polls, and by somebody who looks at the case.
-    stack.aws().down.push("PutItem");
-    stack.cases.poll(&cases(), after(30)).await.unwrap_err();
-    let code = crate::stack::code();
-    let seen = stack.other.case(&code, &account(), after(31)).await;
-    seen.unwrap_err();
-    stack.cases.poll(&cases(), after(90)).await.unwrap_err();
-    stack.aws().down.clear();
-    let told = |stack: &Stack| -> Vec<String> {
-        let told = stack.events(CASE_ONLINE);
-        told.iter().map(|event| event["id"].to_string()).collect()
-    };
-    let first = told(&stack);
-    assert_eq!(first.len(), 3);
-    assert!(first.iter().all(|id| *id == first[0]), "{first:?}");
-    online(false).await.unwrap();
-    assert_eq!(poll(&stack, 300).await.changed, 0);
-    online(true).await.unwrap();
-    poll(&stack, 330).await;
-    let all = told(&stack);
-    assert_eq!(all.len(), 4);
-    assert_ne!(all[3], first[0], "it is no repetition");
-}
-
-#[tokio::test]
 async fn list_that_breaks_off_closes_nobody() {
     let stack = Stack::with(json!({"sessions_page_size": 1})).await;
     stack
@@ -439,6 +405,291 @@ async fn case_that_is_in_no_list_and_open_is_asked_for_now_and_then() {
         .filter(|request| request.path.contains(CODE));
     assert_eq!(alone.count(), 2);
     assert_eq!(stack.events(CASE_CLOSED).len(), 0);
+}
+
+/// The next answers about the case itself are this, after `skip` others.
+async fn answer_alone(stack: &Stack, status: u16, body: serde_json::Value, skip: u32) {
+    let answer = Action::Status {
+        status,
+        headers: std::collections::BTreeMap::new(),
+        body,
+        after_write: false,
+    };
+    let alone = Match {
+        path_contains: Some(CODE.to_owned()),
+        ..Match::method("GET")
+    };
+    let fault = Fault::new(answer).on(alone).skip(skip);
+    stack.teamviewer.add_faults(&[fault]).await.unwrap();
+}
+
+/// How often the case was asked for by itself.
+async fn asked_alone(stack: &Stack) -> u64 {
+    stack.asked(&format!("GET /api/v1/sessions/{CODE}")).await
+}
+
+/// The row of the case.
+async fn row(stack: &Stack) -> aws::dynamodb::Item {
+    let rows = stack.tables.scan().table_name("teamviewer_table");
+    let rows = rows.all_items().await.unwrap();
+    let is_case = |row: &&aws::dynamodb::Item| row["sk"].as_s().unwrap() == "case";
+    rows.iter().find(is_case).unwrap().clone()
+}
+
+#[tokio::test]
+async fn case_that_is_closed_while_a_poll_fails_to_ask_for_it_stays_closed() {
+    let mut online = case(CODE);
+    online["online"] = json!(true);
+    let stack = Stack::with(json!({"sessions": [online]})).await;
+    poll(&stack, 0).await;
+    let slowly = Fault::new(Action::Delay { ms: 1_000 }).on(Match {
+        path_contains: Some("full_list".to_owned()),
+        ..Match::default()
+    });
+    stack.teamviewer.add_faults(&[slowly]).await.unwrap();
+    // Closing reads the case once, the poll after that.
+    answer_alone(&stack, 500, json!({"error": "internal_error"}), 1).await;
+    let code = crate::stack::code();
+    let account = account();
+    let (polled, ()) = tokio::join!(poll(&stack, 30), async {
+        while stack.asked("GET /api/v1/sessions").await < 2 {
+            tokio::task::yield_now().await;
+        }
+        let closed = stack.other.close(&code, &account, after(30));
+        closed.await.unwrap();
+    });
+    assert!(polled.complete);
+    assert_eq!(asked_alone(&stack).await, 2);
+    let open = stack.cases.open_cases(&account, after(31)).await.unwrap();
+    assert_eq!(open.cases, []);
+    poll(&stack, 60).await;
+    assert_eq!(stack.events(CASE_ONLINE), Vec::<serde_json::Value>::new());
+    assert_eq!(stack.events(CASE_CLOSED).len(), 1);
+}
+
+/// A stack that knows an open case by somebody's account, which they have signed out of.
+async fn seen_by_somebody_who_is_gone() -> Stack {
+    let mut anns = case(CODE);
+    anns["assigned_userid"] = json!("u1001");
+    let stack = Stack::with(json!({"sessions": [anns]})).await;
+    let ann = stack.sign_in("ann").await;
+    let code = crate::stack::code();
+    stack.cases.case(&code, &ann, now()).await.unwrap();
+    poll(&stack, 0).await;
+    let accounts = stack.tables.delete_item().table_name("accounts_table");
+    let name = aws::dynamodb::AttributeValue::S(ann.to_string());
+    accounts.key("name", name).send().await.unwrap();
+    stack
+}
+
+#[tokio::test]
+async fn case_of_somebody_who_signed_out_is_noticed_as_closed() {
+    let stack = seen_by_somebody_who_is_gone().await;
+    let closed = json!({"state": "closed"});
+    stack
+        .teamviewer
+        .change_session(CODE, &closed)
+        .await
+        .unwrap();
+    let outcome = stack.other.poll(&cases(), after(30)).await.unwrap();
+    assert!(
+        matches!(&outcome, PollOutcome::Polled(polled) if polled.closed == 1),
+        "{outcome:?}"
+    );
+    let [event] = stack.events(CASE_CLOSED).try_into().unwrap();
+    assert_eq!(event["source"], "/teamviewer/tv-ann");
+}
+
+#[tokio::test]
+async fn case_that_the_companys_account_cannot_see_is_not_taken_for_closed() {
+    let stack = seen_by_somebody_who_is_gone().await;
+    answer_lists(&stack, &[json!({"sessions": []})]).await;
+    answer_alone(&stack, 404, json!({"error": "not_found"}), 0).await;
+    let outcome = stack.other.poll(&cases(), after(30)).await.unwrap();
+    let PollOutcome::Polled(polled) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((polled.complete, polled.closed), (true, 0));
+    let asked = asked_alone(&stack).await;
+    answer_lists(&stack, &[json!({"sessions": []})]).await;
+    stack.other.poll(&cases(), after(60)).await.unwrap();
+    assert_eq!(
+        asked_alone(&stack).await,
+        asked,
+        "it is left alone for a while"
+    );
+    let open = stack.other.open_cases(&account(), after(60)).await.unwrap();
+    assert_eq!(open.cases.len(), 1);
+}
+
+#[tokio::test]
+async fn missed_case_is_asked_for_once_a_day_when_its_time_is_over_and_not_after_a_month() {
+    let stack = Stack::with_case().await;
+    poll(&stack, 0).await;
+    let kept = row(&stack).await["expires_at"].clone();
+    let hour = 3_600;
+    let day = 24 * hour;
+    // Its time is over half an hour before the first day is.
+    for (seconds, asked) in [
+        (day, 1),
+        (day + hour, 1),
+        (2 * day - hour, 1),
+        (2 * day, 2),
+        (29 * day, 3),
+        (31 * day, 3),
+        (40 * day, 3),
+    ] {
+        answer_lists(&stack, &[json!({"sessions": []})]).await;
+        let polled = poll(&stack, seconds).await;
+        assert_eq!((polled.complete, polled.closed), (true, 0));
+        assert_eq!(asked_alone(&stack).await, asked, "{}", seconds / hour);
+        assert_eq!(row(&stack).await["expires_at"], kept, "{}", seconds / hour);
+        let account = account();
+        let open = stack.cases.open_cases(&account, after(seconds));
+        let shown = usize::from(seconds < 30 * day);
+        assert_eq!(open.await.unwrap().expired.len(), shown);
+    }
+    assert!(!row(&stack).await.contains_key("open"));
+    // TeamViewer lists it for ever; that is nothing new.
+    let polled = poll(&stack, 41 * day).await;
+    assert_eq!((polled.open, polled.changed), (0, 0));
+    assert!(!row(&stack).await.contains_key("open"));
+}
+
+#[tokio::test]
+async fn poll_that_asks_for_too_many_missed_cases_is_put_off() {
+    let stack = Stack::with_case().await;
+    poll(&stack, 0).await;
+    answer_lists(&stack, &[json!({"sessions": []})]).await;
+    answer_alone(&stack, 403, json!({"error": "rate_limit_reached"}), 0).await;
+    let outcome = stack.cases.poll(&cases(), after(30)).await.unwrap();
+    let PollOutcome::Failed { next_at, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(next_at >= after(330), "{next_at}");
+    let open = stack.cases.open_cases(&account(), after(31)).await.unwrap();
+    assert_eq!(
+        (open.cases.len(), open.as_of),
+        (1, Some(after(30))),
+        "the list was had"
+    );
+    assert!(open.problem.is_some());
+    let early = stack.cases.poll(&cases(), after(329)).await.unwrap();
+    assert!(matches!(early, PollOutcome::NotDue { .. }), "{early:?}");
+}
+
+#[tokio::test]
+async fn poll_without_an_answer_ends_in_time_and_says_so() {
+    let stack = Stack::with_case().await;
+    poll(&stack, 0).await;
+    let silence = || {
+        Fault::new(Action::Hold {
+            after_write: true,
+            ms: 20_000,
+        })
+    };
+    stack.teamviewer.add_faults(&[silence()]).await.unwrap();
+    let time = std::time::Duration::from_secs(3);
+    let caller = |seconds| stack.cases.within(after(seconds), time);
+    let settings = cases();
+    let polled = tokio::time::timeout(time, caller(30).poll(&settings, after(30))).await;
+    let outcome = polled.expect("it ends in time").unwrap();
+    let PollOutcome::Failed { problem, next_at } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(problem.contains("no time"), "{problem}");
+    let open = stack.cases.open_cases(&account(), after(31)).await.unwrap();
+    assert_eq!(
+        (open.cases.len(), open.as_of, open.problem),
+        (1, Some(now()), Some(problem))
+    );
+    assert!(next_at <= after(60), "{next_at}");
+
+    // A list that was had counts, though there is no time for a case that it lacks.
+    answer_lists(&stack, &[json!({"sessions": []})]).await;
+    let alone = Match {
+        path_contains: Some(CODE.to_owned()),
+        ..Match::default()
+    };
+    let faults = [silence().on(alone)];
+    stack.teamviewer.add_faults(&faults).await.unwrap();
+    let polled = tokio::time::timeout(time, caller(60).poll(&settings, after(60))).await;
+    let outcome = polled.expect("it ends in time").unwrap();
+    assert!(matches!(outcome, PollOutcome::Polled(_)), "{outcome:?}");
+    let open = stack.cases.open_cases(&account(), after(61)).await.unwrap();
+    assert_eq!((open.as_of, open.problem), (Some(after(60)), None));
+    poll(&stack, 90).await;
+}
+
+#[tokio::test]
+async fn list_counts_though_the_function_dies_after_it() {
+    let stack = Stack::with_case().await;
+    poll(&stack, 0).await;
+    answer_lists(&stack, &[json!({"sessions": []})]).await;
+    let silence = Fault::new(Action::Hold {
+        after_write: true,
+        ms: 20_000,
+    });
+    let alone = Match {
+        path_contains: Some(CODE.to_owned()),
+        ..Match::default()
+    };
+    let faults = [silence.on(alone)];
+    stack.teamviewer.add_faults(&faults).await.unwrap();
+    let settings = cases();
+    let polling = stack.cases.poll(&settings, after(30));
+    let killed = tokio::time::timeout(std::time::Duration::from_secs(2), polling).await;
+    assert!(killed.is_err());
+    let open = stack.other.open_cases(&account(), after(31)).await.unwrap();
+    assert_eq!(open.as_of, Some(after(30)));
+    let early = stack.other.poll(&settings, after(90)).await.unwrap();
+    assert!(matches!(early, PollOutcome::NotDue { .. }), "{early:?}");
+}
+
+#[tokio::test]
+async fn customer_who_comes_again_after_a_crash_is_told_of() {
+    let stack = Stack::with_case().await;
+    stack.set(&settings()).await;
+    poll(&stack, 0).await;
+    let online = async |online: bool| {
+        let change = json!({"online": online});
+        stack.teamviewer.change_session(CODE, &change).await
+    };
+    online(true).await.unwrap();
+    // Told, and not stored: by polls, and by somebody who looks at the case.
+    stack.aws().down.push("PutItem");
+    stack.cases.poll(&cases(), after(30)).await.unwrap_err();
+    let code = crate::stack::code();
+    let seen = stack.other.case(&code, &account(), after(31)).await;
+    seen.unwrap_err();
+    stack.cases.poll(&cases(), after(90)).await.unwrap_err();
+    stack.aws().down.clear();
+    let told = |stack: &Stack| -> Vec<String> {
+        let told = stack.events(CASE_ONLINE);
+        told.iter().map(|event| event["id"].to_string()).collect()
+    };
+    let first = told(&stack);
+    assert_eq!(first.len(), 3);
+    assert!(first.iter().all(|id| *id == first[0]), "{first:?}");
+    online(false).await.unwrap();
+    assert_eq!(poll(&stack, 300).await.changed, 0);
+    online(true).await.unwrap();
+    poll(&stack, 330).await;
+    let all = told(&stack);
+    assert_eq!(all.len(), 4);
+    assert_ne!(all[3], first[0], "it is no repetition");
+}
+
+#[tokio::test]
+async fn empty_page_is_not_the_end_of_a_list() {
+    let stack = Stack::with_case().await;
+    poll(&stack, 0).await;
+    let empty = json!({"sessions": [], "next_offset": SECOND});
+    let rest = json!({"sessions": [case(CODE)]});
+    answer_lists(&stack, &[empty, rest]).await;
+    let polled = poll(&stack, 30).await;
+    assert_eq!((polled.open, polled.complete, polled.closed), (1, true, 0));
+    assert_eq!(asked_alone(&stack).await, 0);
 }
 
 #[tokio::test]
