@@ -44,6 +44,11 @@ const AFTER_FAILURE: RetryPolicy = RetryPolicy {
     longest: Duration::from_mins(15),
     budget: Duration::MAX,
 };
+/// The same when it refused: whoever mends the account or the settings wants to see so.
+const AFTER_REFUSAL: RetryPolicy = RetryPolicy {
+    longest: Duration::from_mins(2),
+    ..AFTER_FAILURE
+};
 /// The same when it has been asked too often.
 const AFTER_TOO_MANY: RetryPolicy = RetryPolicy {
     first: Duration::from_mins(5),
@@ -126,7 +131,9 @@ impl ServiceCases {
         let until = self.lease_until(now);
         let refreshed = Duration::from_secs(settings.refresh_seconds.into());
         let refreshed = refreshed.saturating_sub(SOONER).max(SHORTEST);
-        let claim = self.rows.begin_poll(account, &owner, now, until);
+        // Clocks of two functions differ by less than the time between two lists.
+        let latest = later(now, refreshed.saturating_add(SHORTEST));
+        let claim = self.rows.begin_poll(account, &owner, now, latest, until);
         let before = match claim.await? {
             PollClaim::Claimed(before) => before,
             PollClaim::NotDue(state) => {
@@ -458,17 +465,13 @@ fn is_too_many(error: &Error, of: Option<&AccountName>) -> bool {
 
 /// How long TeamViewer is left alone.
 fn pause(error: &Error, failures: u32) -> Duration {
+    let (policy, asked) = match error.disposition() {
+        _ if matches!(error, Error::NoTime) => (AFTER_REFUSAL, None),
+        Disposition::Retry { after } | Disposition::Reconcile { after } => (AFTER_FAILURE, after),
+        Disposition::Wait { .. } | Disposition::GiveUp => (AFTER_REFUSAL, None),
+    };
     let too_many = is_too_many(error, None);
-    let policy = if too_many {
-        AFTER_TOO_MANY
-    } else {
-        AFTER_FAILURE
-    };
-    let asked = match error.disposition() {
-        Disposition::Retry { after } | Disposition::Reconcile { after } => after,
-        // Whoever mends the account or the settings wants to see so.
-        Disposition::Wait { .. } | Disposition::GiveUp => None,
-    };
+    let policy = if too_many { AFTER_TOO_MANY } else { policy };
     let pause = policy.delay(failures, Duration::ZERO, asked, 0);
     let pause = pause.unwrap_or(policy.longest);
     if too_many {

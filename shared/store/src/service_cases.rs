@@ -324,8 +324,9 @@ impl ServiceCases {
         item.map(|item| read_poll(OPERATION, &item)).transpose()
     }
 
-    /// Takes the right to list an account's open cases until `lease_until`, if that is due and nobody has it. `owner` must
-    /// be unique to this listing.
+    /// Takes the right to list an account's open cases until `lease_until`, if that is due and nobody has it. It is due, too,
+    /// when a list without a failure has put it off beyond `latest`: what is set was changed since. `owner` must be unique
+    /// to this listing.
     ///
     /// # Errors
     /// Retry, but for a corrupt row.
@@ -334,6 +335,7 @@ impl ServiceCases {
         account: &AccountName,
         owner: &str,
         now: Timestamp,
+        latest: Timestamp,
         lease_until: Timestamp,
     ) -> Result<PollClaim, Error> {
         const OPERATION: &str = "taking the right to list service cases";
@@ -345,9 +347,12 @@ impl ServiceCases {
             .key("sk", text(account.as_str()))
             .update_expression("SET lease_owner = :owner, lease_until = :until")
             .condition_expression(
-                "(attribute_not_exists(next_poll_at) OR next_poll_at <= :now) \
+                "(attribute_not_exists(next_poll_at) OR next_poll_at <= :now \
+                 OR (failures = :none AND next_poll_at > :latest)) \
                  AND (attribute_not_exists(lease_until) OR lease_until <= :now)",
             )
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":latest", time(latest))
             .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":until", time(lease_until))
             .expression_attribute_values(":now", time(now))

@@ -647,6 +647,36 @@ async fn list_counts_though_the_function_dies_after_it() {
 }
 
 #[tokio::test]
+async fn shorter_time_between_lists_counts_at_once() {
+    let stack = Stack::with_case().await;
+    let hourly = CaseSettings {
+        refresh_seconds: 3_600,
+        ..cases()
+    };
+    stack.cases.poll(&hourly, now()).await.unwrap();
+    let early = stack.cases.poll(&hourly, after(60)).await.unwrap();
+    assert!(matches!(early, PollOutcome::NotDue { .. }), "{early:?}");
+    poll(&stack, 60).await;
+}
+
+#[tokio::test]
+async fn mended_account_is_noticed_within_minutes() {
+    let stack = Stack::new().await;
+    let company = json!({"users": [{"id": "u1001", "name": "Ann"}]});
+    stack.teamviewer.create(&company).await.unwrap();
+    let mut due = now();
+    for _ in 0..8 {
+        let outcome = stack.cases.poll(&cases(), due).await.unwrap();
+        let PollOutcome::Failed { next_at, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        let pause = next_at.duration_since(due);
+        assert!(pause <= jiff::SignedDuration::from_mins(2), "{pause}");
+        due = next_at;
+    }
+}
+
+#[tokio::test]
 async fn customer_who_comes_again_after_a_crash_is_told_of() {
     let stack = Stack::with_case().await;
     stack.set(&settings()).await;
