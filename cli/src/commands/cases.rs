@@ -209,11 +209,20 @@ fn tell_open(cases: &OpenCases, output: &mut Output<'_>) -> Result<(), Error> {
     } else {
         output.table(&table(&cases.columns, &cases.cases))?;
     }
+    tell_left_out(cases.cases_left_out, output)?;
     if cases.expired.is_empty() {
         return Ok(());
     }
     output.text("\nTheir time is over, but they are not closed:")?;
-    output.table(&table(&cases.columns, &cases.expired))
+    output.table(&table(&cases.columns, &cases.expired))?;
+    tell_left_out(cases.expired_left_out, output)
+}
+
+fn tell_left_out(count: usize, output: &mut Output<'_>) -> Result<(), Error> {
+    if count == 0 {
+        return Ok(());
+    }
+    output.text(format_args!("About {count} older ones are left out."))
 }
 
 fn table(columns: &[CaseColumn], cases: &[CaseRow]) -> Vec<Vec<String>> {
@@ -369,7 +378,8 @@ mod tests {
             "columns": ["code", "online", "task_number", "valid_until"], "as_of": "2026-11-21T12:00:00Z",
             "refresh_seconds": 30, "problem": "busy",
             "cases": [{"code": "s119-457-589", "online": true, "task_number": "INC0010001"}],
-            "expired": [{"code": "s119-457-580", "online": false, "valid_until": "2026-11-20T12:00:00Z"}]
+            "expired": [{"code": "s119-457-580", "online": false, "valid_until": "2026-11-20T12:00:00Z"}],
+            "cases_left_out": 7
         }))
         .unwrap();
         let mut bytes = Vec::new();
@@ -379,6 +389,7 @@ mod tests {
         assert_eq!(lines[0], "There is nothing newer: busy");
         assert_eq!(lines[2], "code          online  task number  valid until");
         assert_eq!(lines[3], "s119-457-589  waits   INC0010001   -");
+        assert_eq!(lines[4], "About 7 older ones are left out.");
         assert_eq!(
             lines.last(),
             Some(&"s119-457-580  -       -            2026-11-20T12:00:00Z")

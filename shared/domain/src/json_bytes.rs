@@ -1,9 +1,9 @@
 use std::io::{self, Write};
 
-use serde_json::Value;
+use serde::Serialize;
 
 /// How many bytes a value takes as JSON.
-pub fn json_bytes(value: &Value) -> usize {
+pub fn json_bytes(value: &impl Serialize) -> usize {
     let mut count = Count(0);
     // Neither the count nor a value refuses to be written.
     match serde_json::to_writer(&mut count, value) {

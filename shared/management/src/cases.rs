@@ -6,7 +6,7 @@ use domain::connection::Customer;
 use domain::id::TemplateName;
 use domain::service_case::{CaseColumn, CaseState};
 use domain::teamviewer::{CaseSettings, Settings};
-use domain::{AccountName, AccountState, CaseCode, ServiceCase, TaskReference};
+use domain::{AccountName, AccountState, CaseCode, ServiceCase, TaskReference, json_bytes};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -23,16 +23,25 @@ use crate::{Listing, TeamViewerManagement};
 const REQUEST_TIME: Duration = Duration::from_secs(20);
 /// What asking TeamViewer for the open cases may take of it: whoever looks at them is shown what is known then.
 const POLL_TIME: Duration = Duration::from_secs(10);
+/// What the cases of a list may take together, in bytes of JSON: the API answers 4.5 MB at most. It holds the newest
+/// hundreds of cases whatever their texts are, and all that are shown of usual ones.
+const LIST_BYTES: usize = 4_000_000;
 
-/// The open service cases, as everybody sees them.
+/// The newest of the open service cases, as everybody sees them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OpenCases {
     /// What is shown of each, in this order.
     pub columns: Vec<CaseColumn>,
-    /// Those that can be used.
+    /// Those that can be used, newest first: up to 500, fewer where their texts are very long.
     pub cases: Vec<CaseRow>,
-    /// Those whose time is over; TeamViewer keeps them open.
+    /// How many of those there are besides, about.
+    #[serde(default)]
+    pub cases_left_out: usize,
+    /// Those whose time is over, though for less than 30 days, newest first: up to 100. TeamViewer keeps them open.
     pub expired: Vec<CaseRow>,
+    /// How many of those there are besides, about.
+    #[serde(default)]
+    pub expired_left_out: usize,
     /// When TeamViewer was asked last and answered; absent before the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Timestamp>,
@@ -374,15 +383,15 @@ impl TeamViewerManagement {
             }
         };
         let found = service_cases.open_cases(&settings.account, now).await?;
-        let rows = |cases: Vec<ServiceCase>| {
-            let cases = cases.into_iter();
-            cases
-                .map(|case| CaseRow::new(case, &settings.columns))
-                .collect()
-        };
+        let mut room = LIST_BYTES;
+        let mut rows = |cases: Vec<ServiceCase>| fitting(cases, &settings.columns, &mut room);
+        let (cases, cut) = rows(found.cases);
+        let (expired, expired_cut) = rows(found.expired);
         Ok(OpenCases {
-            cases: rows(found.cases),
-            expired: rows(found.expired),
+            cases,
+            cases_left_out: found.more_cases + cut,
+            expired,
+            expired_left_out: found.more_expired + expired_cut,
             as_of: found.as_of,
             problem: found.problem.or(trouble),
             refresh_seconds: settings.refresh_seconds,
@@ -614,6 +623,25 @@ impl TeamViewerManagement {
             Some(_) | None => (person.account(), None),
         })
     }
+}
+
+/// The first of the cases, as far as there is room; with how many others there are.
+fn fitting(
+    cases: Vec<ServiceCase>,
+    columns: &[CaseColumn],
+    room: &mut usize,
+) -> (Vec<CaseRow>, usize) {
+    let all = cases.len();
+    let rows = cases.into_iter().map(|case| CaseRow::new(case, columns));
+    let rows: Vec<_> = rows
+        .map_while(|row| {
+            // And the comma.
+            *room = room.checked_sub(json_bytes(&row) + 1)?;
+            Some(row)
+        })
+        .collect();
+    let left_out = all - rows.len();
+    (rows, left_out)
 }
 
 fn signed_out() -> String {

@@ -12,13 +12,21 @@ use crate::mapping::{case, session_code};
 use crate::observe::Occasion;
 use crate::{Error, ServiceCases};
 
-/// The open cases, as far as we know.
+/// Open cases that are shown, and those of them whose time is over: what people can look through.
+const MOST_SHOWN: usize = 500;
+const MOST_EXPIRED_SHOWN: usize = 100;
+
+/// The newest of the open cases, as far as we know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenCases {
     /// Those that can be used, newest first.
     pub cases: Vec<ServiceCase>,
-    /// Those whose time is over, which leaves them open at TeamViewer, newest first.
+    /// How many of those there are besides.
+    pub more_cases: usize,
+    /// Those whose time is over, though not for long, which leaves them open at TeamViewer, newest first.
     pub expired: Vec<ServiceCase>,
+    /// How many of those there are besides.
+    pub more_expired: usize,
     /// When TeamViewer's list was last had wholly; `None` when it never was.
     pub as_of: Option<Timestamp>,
     /// Why it was not, since.
@@ -36,16 +44,42 @@ impl ServiceCases {
         account: &AccountName,
         now: Timestamp,
     ) -> Result<OpenCases, Error> {
-        let mut stored = self.rows.open(usize::MAX).await?;
-        stored.extend(self.rows.expired(usize::MAX).await?);
+        let open = self.rows.open(MOST_SHOWN + 1).await?;
+        let filed = self.rows.expired(MOST_EXPIRED_SHOWN + 1).await?;
         let state = self.rows.poll_state(account).await?.unwrap_or_default();
-        let (expired, cases) = stored
+        let has_more = open.len() > MOST_SHOWN;
+        // The next poll files those whose time has ended since the last one; such a one may be found in both places.
+        let (ended, mut cases): (Vec<_>, Vec<_>) = open
             .into_iter()
             .map(|stored| stored.case)
-            .filter(|case| !case.is_long_over(now))
             .partition(|case| case.is_expired(now));
+        let mut expired: Vec<_> = filed.into_iter().map(|stored| stored.case).collect();
+        expired.extend(ended);
+        expired.retain(|case| !case.is_long_over(now));
+        expired.sort_by(|one, other| {
+            (other.created_at, &other.code).cmp(&(one.created_at, &one.code))
+        });
+        expired.dedup_by(|one, other| one.code == other.code);
+        let has_more_expired = expired.len() > MOST_EXPIRED_SHOWN;
+        let (found, found_expired) = (cases.len(), expired.len());
+        cases.truncate(MOST_SHOWN);
+        expired.truncate(MOST_EXPIRED_SHOWN);
+        // What was not read, the last whole list has counted.
+        let besides = |has_more: bool, all: usize, shown: usize| {
+            if has_more {
+                all.saturating_sub(shown)
+            } else {
+                0
+            }
+        };
         Ok(OpenCases {
+            more_cases: besides(has_more, state.open.max(found), cases.len()),
             cases,
+            more_expired: besides(
+                has_more_expired,
+                state.expired.max(found_expired),
+                expired.len(),
+            ),
             expired,
             as_of: state.polled_at,
             problem: state.problem,

@@ -44,8 +44,9 @@ fn reading<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
                 "List the open service cases",
                 "With the columns that are set, for all viewers the same. When what is known is older than \
                  `refresh_seconds`, TeamViewer is asked, once for all who look. When that fails or takes longer than some \
-                 seconds, `problem` says why, beside what was known before. While nothing is set for service cases, the answer \
-                 is 409.",
+                 seconds, `problem` says why, beside what was known before. The newest are listed: up to 500 that can be used, \
+                 and up to 100 of those whose time is over, for less than 30 days; `cases_left_out` and `expired_left_out` tell \
+                 how many others there are. While nothing is set for service cases, the answer is 409.",
             )
             .also_answers(&[409]),
         Route::new(Method::GET, "/v1/cases/{code}", ITIL, "getCase", get)

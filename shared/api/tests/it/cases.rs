@@ -141,6 +141,7 @@ async fn open_cases_are_the_same_for_all_viewers_and_show_the_columns_that_are_s
             "as_of": "2026-11-21T12:00:00Z",
             "cases": [{"code": "s119-457-589", "online": true, "task_number": "INC0010001", "customer_name": "Eve"}],
             "expired": [{"code": "s119-457-580", "online": true, "task_number": "INC0010001", "customer_name": "Eve"}],
+            "cases_left_out": 0, "expired_left_out": 0,
         })
     );
     for _ in 0..3 {
@@ -177,6 +178,28 @@ async fn open_cases_are_the_same_for_all_viewers_and_show_the_columns_that_are_s
     assert!(without.body["problem"].is_string(), "{without:?}");
     assert_eq!(without.body["cases"], later.body["cases"]);
     assert_eq!(without.body["as_of"], later.body["as_of"]);
+}
+
+#[tokio::test]
+async fn list_of_the_longest_cases_fits_an_answer_and_tells_what_it_leaves_out() {
+    let long = |number: usize| {
+        let end = if number < 50 { "21T11" } else { "22T09" };
+        let mut long = session(&format!("s{number:09}"), &format!("2026-11-{end}:00:00Z"));
+        long["description"] = json!("😀".repeat(4_000));
+        long
+    };
+    let sessions: Vec<_> = (0..350).map(long).collect();
+    let columns = json!({"columns": ["code", "description", "customer_email"]});
+    let office = Office::new(json!(sessions), columns).await;
+    let seen = office.get("/v1/cases").await;
+    assert_eq!(seen.status, 200);
+    let shown = seen.body["cases"].as_array().unwrap().len();
+    assert!((200..300).contains(&shown), "{shown}");
+    assert_eq!(seen.body["cases_left_out"], 300 - shown);
+    assert_eq!(
+        (&seen.body["expired"], &seen.body["expired_left_out"]),
+        (&json!([]), &json!(50))
+    );
 }
 
 #[tokio::test]

@@ -711,6 +711,50 @@ async fn customer_who_comes_again_after_a_crash_is_told_of() {
 }
 
 #[tokio::test]
+async fn thousands_of_cases_are_followed_over_pages_and_the_newest_are_shown() {
+    let stack = Stack::new().await;
+    let many: Vec<_> = (0..2_050)
+        .map(|number| {
+            let mut one = case(&format!("s{number:09}"));
+            one["created_at"] = json!(after(number - 10_000));
+            if number == 1 {
+                one["valid_until"] = json!("2026-11-29T09:00:00Z");
+            }
+            one
+        })
+        .collect();
+    stack.teamviewer.put_sessions(&json!(many)).await.unwrap();
+    let polled = poll(&stack, 0).await;
+    assert_eq!((polled.open, polled.complete), (2_050, true));
+    assert_eq!(stack.asked("GET /api/v1/sessions").await, 3);
+    let open = stack.cases.open_cases(&account(), now()).await.unwrap();
+    assert_eq!((open.cases.len(), open.more_cases), (500, 1_550));
+    assert_eq!(open.cases[0].code.to_string(), "s000-002-049");
+    assert_eq!((open.expired.len(), open.more_expired), (0, 0));
+
+    let closed = json!({"state": "closed"});
+    let oldest = "s000000000";
+    stack
+        .teamviewer
+        .change_session(oldest, &closed)
+        .await
+        .unwrap();
+    let polled = poll(&stack, 30).await;
+    assert_eq!((polled.open, polled.changed, polled.closed), (2_049, 1, 1));
+
+    // All expire at once but one, which the others do not hide.
+    let day = 24 * 3_600;
+    for minute in 0..4 {
+        poll(&stack, day + 60 * minute).await;
+    }
+    let account = account();
+    let open = stack.cases.open_cases(&account, after(day + 300));
+    let open = open.await.unwrap();
+    assert_eq!((open.cases.len(), open.more_cases), (1, 0));
+    assert_eq!((open.expired.len(), open.more_expired), (100, 1_948));
+}
+
+#[tokio::test]
 async fn empty_page_is_not_the_end_of_a_list() {
     let stack = Stack::with_case().await;
     poll(&stack, 0).await;
