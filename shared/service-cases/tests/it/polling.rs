@@ -111,6 +111,22 @@ async fn two_viewers_ask_once() {
 }
 
 #[tokio::test]
+async fn fifty_viewers_cost_what_the_interval_allows() {
+    let stack = Stack::with_case().await;
+    let settings = cases();
+    // For a quarter of an hour, each every half minute, one after the other.
+    for second in 0..900 {
+        let viewers = (0..50).filter(|viewer| second % 30 == viewer * 30 / 50);
+        for _ in viewers {
+            stack.cases.poll(&settings, after(second)).await.unwrap();
+        }
+    }
+    let asked = stack.asked("GET /api/v1/sessions").await;
+    // Every 28 s at most: 3,086 a day, where 50 viewers by themselves would ask 144,000 times.
+    assert!((28..=33).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
 async fn poll_whose_function_died_is_made_up_for() {
     let stack = Stack::with_case().await;
     // It begins, and never says how it ends.
