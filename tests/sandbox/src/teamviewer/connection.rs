@@ -161,7 +161,7 @@ impl TeamViewer {
             Some(id) => Some(
                 visible
                     .iter()
-                    .find(|reported| reported.id().eq_ignore_ascii_case(id))
+                    .find(|reported| self.shown_id(reported) == id)
                     .ok_or_else(|| invalid("'offset_id' is no connection's id."))?
                     .rank(),
             ),
@@ -251,6 +251,14 @@ impl TeamViewer {
             .ok_or_else(not_found)
     }
 
+    /// The id as answers have it, and as `offset_id` has to be.
+    fn shown_id(&self, reported: &Reported<'_>) -> String {
+        match self.config.style {
+            Style::Plain => reported.id().to_owned(),
+            Style::Odd => reported.id().to_ascii_uppercase(),
+        }
+    }
+
     fn render(&self, reported: &Reported<'_>) -> Value {
         let Reported { record, end } = *reported;
         let odd = match self.config.style {
@@ -266,11 +274,7 @@ impl TeamViewer {
             moment.map(|moment| json!(moment.strftime(format).to_string()))
         };
         let words = |value: &Option<String>| text(value.as_deref()).map(|text| json!(text));
-        let id = if odd {
-            reported.id().to_ascii_uppercase()
-        } else {
-            reported.id().to_owned()
-        };
+        let id = self.shown_id(reported);
         let fee = record.fee.map(|fee| {
             if odd {
                 json!(format!("{fee:.2}"))

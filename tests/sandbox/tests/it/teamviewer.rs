@@ -105,9 +105,14 @@ async fn only_offset_id_leads_to_the_next_page() {
         };
         assert_eq!(listed(&account, &query).await, [5, 4], "{wrong}");
     }
+    // It may well be strict about a place's letters.
     let upper = id(4).to_uppercase();
-    let second = account
+    let other = account
         .get(&format!("{CONNECTIONS}?offset_id={upper}"))
+        .await;
+    assert_eq!(refusal(&other), (400, "invalid_request"));
+    let second = account
+        .get(&format!("{CONNECTIONS}?offset_id={}", id(4)))
         .await;
     assert_eq!(numbers(&second), [3, 2]);
     assert_eq!(second.body["records_remaining"], 1);
@@ -121,7 +126,7 @@ async fn only_offset_id_leads_to_the_next_page() {
         .await;
     assert_eq!(refusal(&unknown), (400, "invalid_request"));
     let calls = account.control.calls().await.unwrap();
-    assert_eq!(calls[&format!("GET {CONNECTIONS}")], 9);
+    assert_eq!(calls[&format!("GET {CONNECTIONS}")], 10);
 }
 
 #[tokio::test]
