@@ -1,6 +1,7 @@
 //! The calls.
 
 use std::fmt;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
@@ -20,6 +21,8 @@ const LIST_LIMIT: usize = 8 * 1024 * 1024;
 /// Longest page of the report or of sessions, in bytes: it holds up to 1000 of them, each with several texts of some
 /// thousand characters. One that is longer would stand before all that come behind it.
 const PAGE_LIMIT: usize = 32 * 1024 * 1024;
+/// How long a page of the report may take: TeamViewer searches years for it, and may have to send all that.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// One company, as whoever the token belongs to sees it. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -106,7 +109,7 @@ impl Client {
             .map(|(name, value)| (*name, value.as_str()))
             .collect();
         let (body, call) = attempt
-            .list_of(PAGE_LIMIT, &["reports", "connections"], &parameters)
+            .report(&["reports", "connections"], &parameters)
             .await?;
         match ConnectionPage::read(&body) {
             Some(value) => Ok(Answer { value, call }),
@@ -373,17 +376,18 @@ impl Attempt<'_> {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<(Map<String, Value>, Call), Error> {
-        self.list_of(LIST_LIMIT, path, query).await
+        let request = Request::new(Method::GET, self.client.url(path, query));
+        self.read(request.body_limit(LIST_LIMIT)).await
     }
 
-    async fn list_of(
+    async fn report(
         &self,
-        limit: usize,
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<(Map<String, Value>, Call), Error> {
         let request = Request::new(Method::GET, self.client.url(path, query));
-        self.read(request.body_limit(limit)).await
+        let request = request.body_limit(PAGE_LIMIT).timeout(REPORT_TIMEOUT);
+        self.read(request).await
     }
 
     /// The status first: what is no success may be an object, too.

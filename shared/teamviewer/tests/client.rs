@@ -140,6 +140,16 @@ async fn report_is_asked_for_in_whole_seconds_and_with_its_own_paging() {
 }
 
 #[tokio::test]
+async fn report_has_longer_than_other_calls() {
+    let (client, _server) = scripted([Step::Stall, Step::Stall]).await;
+    assert!(client.ping().await.is_err());
+    let query = ConnectionQuery::window(time("2026-03-02T04:00:00Z"), time("2026-03-02T10:00:00Z"));
+    let twice_as_long = Duration::from_secs(2);
+    let answer = tokio::time::timeout(twice_as_long, client.connections(&query)).await;
+    assert!(answer.is_err(), "{answer:?}");
+}
+
+#[tokio::test]
 async fn query_that_would_read_everything_is_not_asked() {
     let (client, server) = scripted([]).await;
     let start = time("2026-03-02T10:00:00Z");
