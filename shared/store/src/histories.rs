@@ -131,7 +131,9 @@ impl Histories {
             .update(account)
             .update_expression("REMOVE asked_at, asked_since")
             .condition_expression(
-                "asked_at <= :began AND (attribute_not_exists(asked_since) OR asked_since >= :from)",
+                // Whoever asked may have died before saying when.
+                "(attribute_not_exists(asked_at) OR asked_at <= :began) \
+                 AND (attribute_not_exists(asked_since) OR asked_since >= :from)",
             )
             .expression_attribute_values(":began", time(began))
             .expression_attribute_values(":from", time(from));
