@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use accounts::Moment;
-use connection_history::{History, PageStored, Reach, Step};
+use connection_history::{Cause, History, PageStored, Reach, Step};
 use domain::AccountName;
 use domain::teamviewer::{Settings, TeamViewerWork};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -119,7 +119,7 @@ impl Retrieval {
         }
         let progress = self.pages(turn, time).await?;
         if let Progress::Ended { from } = progress {
-            // What was refused further back is answered, too.
+            // What was put off is answered, too: the history tells of it.
             let asked = stored.asked.filter(|asked| turn.history.answers(asked));
             let since = asked.and_then(|asked| asked.since);
             let answered = since.map_or(from, |since| from.min(since));
@@ -159,9 +159,11 @@ impl Retrieval {
                 Err(_) if stored > 0 => return Ok(Progress::More),
                 Err(_) => {
                     let reason = "the first page took longer than the function has";
-                    return self
-                        .note_failure(turn, Failure::own(reason.to_owned()))
-                        .await;
+                    let failure = Failure {
+                        kind: FailureKind::Other,
+                        ..Failure::own(reason.to_owned())
+                    };
+                    return self.note_failure(turn, failure).await;
                 }
             };
             stored += 1;
@@ -198,17 +200,22 @@ impl Retrieval {
                 async move { client.connections(&query).await }
             })
             .await?;
-        if let (Some(offset), true) = (&walk.offset, walk.offset_is_open)
-            && self.has_moved(turn, offset).await?
+        let records = page.records.len() + page.unreadable.len();
+        let is_cut_short = page.next_offset.is_none() && walk.is_cut_short(records);
+        if let Some(offset) = &walk.offset
+            && (walk.offset_is_open || is_cut_short)
+            && self.has_moved(turn, offset, walk.offset_is_open).await?
         {
-            let reason = "the connection behind which it went on has ended and moved";
+            let reason = "the connection behind which it went on has ended and moved, or is gone";
             return Ok(turn.history.begin_anew(reason, self.now()));
         }
+        let remaining = page.records_remaining;
         let (next_offset, offset_is_open) = next(&page);
         let kept = self.keep(turn.settings, &turn.asker, page).await?;
         let stored = PageStored {
             next_offset,
             offset_is_open,
+            remaining,
             read: kept.read,
             written: kept.written,
             unreadable: kept.unreadable,
@@ -248,14 +255,14 @@ impl Retrieval {
         Ok(kept)
     }
 
-    /// Whether a connection that had no end has one by now, or is not there any more.
-    async fn has_moved(&self, turn: &Turn<'_>, id: &str) -> Result<bool, Failure> {
+    /// Whether a connection is not there any more, or had no end and has one by now.
+    async fn has_moved(&self, turn: &Turn<'_>, id: &str, was_open: bool) -> Result<bool, Failure> {
         let read = turn
             .asker
             .ask(|client| async move { client.connection(id).await })
             .await;
         match read {
-            Ok(connection) => Ok(connection.end_date.is_some()),
+            Ok(connection) => Ok(was_open && connection.end_date.is_some()),
             Err(failure) => match failure.kind {
                 FailureKind::Absent => Ok(true),
                 // It stays as it is, and so does its place.
@@ -273,7 +280,7 @@ impl Retrieval {
         turn: &mut Turn<'_>,
         failure: Failure,
     ) -> Result<Progress, Failure> {
-        let limited = failure.is_limited();
+        let cause = cause(&failure);
         let Failure {
             reason,
             disposition,
@@ -283,7 +290,7 @@ impl Retrieval {
         if kind == FailureKind::Invalid {
             history.refused(reason, self.now());
         } else {
-            history.failed(reason, disposition, limited, self.now());
+            history.failed(reason, disposition, cause, self.now());
         }
         let (failures, problem) = (history.failures, history.problem.as_deref());
         let next_attempt_at = history.next_attempt_at.map(tracing::field::display);
@@ -448,6 +455,23 @@ fn is_misplaced(turn: &Turn<'_>, failure: &Failure) -> bool {
     let walk = turn.history.walk.as_ref();
     let placed = walk.is_some_and(|walk| walk.offset.is_some());
     placed && matches!(failure.kind, FailureKind::Invalid | FailureKind::Absent)
+}
+
+/// What a failure lies in. What the account may not see is told by a failure that waits for somebody.
+fn cause(failure: &Failure) -> Cause {
+    match failure.kind {
+        FailureKind::Limited => Cause::Limit,
+        FailureKind::Own => Cause::Elsewhere,
+        FailureKind::Absent
+        | FailureKind::Invalid
+        | FailureKind::Unexpected
+        | FailureKind::Other => match failure.disposition {
+            Disposition::Wait { .. } => Cause::Elsewhere,
+            Disposition::Retry { .. } | Disposition::Reconcile { .. } | Disposition::GiveUp => {
+                Cause::Page
+            }
+        },
+    }
 }
 
 /// Behind which connection there is more, and whether that has no end: then it may move.

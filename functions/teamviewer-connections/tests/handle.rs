@@ -477,8 +477,8 @@ async fn window_is_stored_and_told_page_by_page() {
         fixture.asked(),
         [
             "connections",
-            "connections offset_id=a-2",
-            "connections/a-2"
+            "connections offset_id=A-2",
+            "connections/A-2"
         ]
     );
     let query = fixture.vendor.received()[0].query();
@@ -656,6 +656,150 @@ async fn place_that_is_not_to_be_trusted_is_left() {
         assert_eq!(fixture.told(), ["a-1", "a-2"]);
         assert_eq!(fixture.history().await.watermark, Some(now()));
     }
+}
+
+#[tokio::test]
+async fn last_page_that_lacks_what_was_promised_counts_only_while_its_place_is_there() {
+    // The connection behind which it went on is gone, so that nobody knows how much was left out.
+    for (second, looks) in [
+        (page(&[], None), true),
+        (page(&[record("a-2")], None), false),
+    ] {
+        let first = page(&[record("a-1")], Some("a-1"));
+        let check = looks.then(|| refusal(404, "not_found"));
+        let anew = looks.then(|| page(&[record("a-2")], None));
+        let script = [first, second].into_iter().chain(check).chain(anew);
+        let fixture = Fixture::new(script).await;
+        fixture.fetch_due().await;
+        assert_eq!(fixture.told(), ["a-1", "a-2"]);
+        assert_eq!(fixture.asked().len(), if looks { 4 } else { 2 });
+        assert_eq!(fixture.history().await.watermark, Some(now()));
+    }
+    // The count was wrong, or what it counted was deleted.
+    let fixture = Fixture::new([
+        page(&[record("a-1")], Some("a-1")),
+        page(&[], None),
+        Step::json(200, record("a-1")),
+    ])
+    .await;
+    fixture.fetch_due().await;
+    assert_eq!(fixture.asked().len(), 3);
+    let history = fixture.history().await;
+    assert_eq!((history.watermark, history.failures), (Some(now()), 0));
+}
+
+#[tokio::test]
+async fn first_retrieval_that_does_not_get_on_is_put_off_for_a_day_and_told() {
+    let settings =
+        |from: Option<&str>| json!({"history": {"account": "tv", "backfill_from": from}});
+    let broken = || Step::json(500, json!({"error": "internal_error"}));
+    let fixture = Fixture::with(
+        [
+            page(&[record("a-1")], Some("a-1")),
+            broken(),
+            broken(),
+            broken(),
+            page(&[record("a-2")], None),
+            page(&[record("a-3")], None),
+        ],
+        settings(Some("2022-01-01")),
+    )
+    .await;
+    for _ in 0..4 {
+        fixture.fetch_due().await;
+        later(20);
+    }
+    assert_eq!(fixture.asked().len(), 5);
+    assert_eq!(fixture.told(), ["a-1", "a-2"]);
+    let history = fixture.history().await;
+    assert!(history.watermark.is_some());
+    let problem = history.problem.unwrap();
+    assert!(
+        problem.contains("2022-01-01") && problem.contains("500"),
+        "{problem}"
+    );
+    later(24 * 60);
+    fixture.fetch_due().await;
+    let received = fixture.vendor.received();
+    assert_eq!(received[5].query()[0].1, "2022-01-01T00:00:00Z");
+    let history = fixture.history().await;
+    assert_eq!(history.reached_back_to, Some(at("2022-01-01T00:00:00Z")));
+    assert_eq!(history.problem, None);
+}
+
+#[tokio::test]
+async fn first_retrieval_that_is_not_wanted_any_more_ends() {
+    let fixture = Fixture::with(
+        [
+            page(&[record("a-1")], Some("a-1")),
+            refusal(403, "rate_limit_reached"),
+            page(&[record("a-2")], None),
+        ],
+        json!({"history": {"account": "tv", "backfill_from": "2022-01-01"}}),
+    )
+    .await;
+    fixture.fetch_due().await;
+    fixture.set(json!({"history": {"account": "tv"}})).await;
+    later(60);
+    fixture.fetch_due().await;
+    assert_eq!(fixture.asked()[2], "connections");
+    let received = fixture.vendor.received();
+    assert_eq!(received[2].query()[0].1, "2026-11-20T07:00:00Z");
+    assert_eq!(fixture.history().await.watermark, Some(now()));
+}
+
+#[tokio::test]
+async fn refused_deep_window_gives_way_to_the_usual_one_and_that_to_a_shorter_one() {
+    let fixture = Fixture::new([
+        page(&[], None),
+        refusal(400, "invalid_request"),
+        refusal(400, "invalid_request"),
+        page(&[record("a-1")], None),
+        page(&[record("a-2")], None),
+        page(&[record("a-3")], None),
+    ])
+    .await;
+    let began = now();
+    fixture.fetch_due().await;
+    later(10 * 24 * 60);
+    for _ in 0..5 {
+        fixture.fetch_due().await;
+        later(20);
+    }
+    let received = fixture.vendor.received();
+    let windows: Vec<(String, String)> = received
+        .iter()
+        .map(|one| (one.query()[0].1.clone(), one.query()[1].1.clone()))
+        .collect();
+    let window = |index: usize| (windows[index].0.as_str(), windows[index].1.as_str());
+    assert_eq!(window(1), ("2026-11-14T12:00:00Z", "2026-12-01T12:10:00Z"));
+    assert_eq!(window(2), ("2026-11-20T12:00:00Z", "2026-12-01T12:30:00Z"));
+    let middle = "2026-11-26T00:15:00Z";
+    assert_eq!(window(3), ("2026-11-20T12:00:00Z", middle));
+    // What lies between is not left out.
+    assert_eq!(windows[4].0, "2026-11-25T00:15:00Z");
+    let history = fixture.history().await;
+    assert_eq!(
+        history.watermark,
+        Some(now() - SignedDuration::from_mins(20))
+    );
+    assert_eq!(history.deep_watermark, Some(began));
+    assert!(history.problem.unwrap().contains("2026-11-14T12:00:00Z"));
+}
+
+#[tokio::test]
+async fn request_that_was_noted_by_half_is_done_once_it_was_brought() {
+    let fixture = Fixture::new([page(&[], None), page(&[], None)]).await;
+    let update = json!({
+        "TableName": "teamviewer_table", "Key": {"pk": {"S": "history"}, "sk": {"S": "tv"}},
+        "UpdateExpression": "SET asked_since = :since",
+        "ExpressionAttributeValues": {":since": {"N": "1793491200000"}}
+    });
+    call(fixture.engine, "UpdateItem", &update).await;
+    fixture.fetch_due().await;
+    let received = fixture.vendor.received();
+    assert_eq!(received[0].query()[0].1, "2026-11-01T00:00:00Z");
+    assert_eq!(fixture.stored().await.asked, None);
 }
 
 #[tokio::test]

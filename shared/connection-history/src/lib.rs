@@ -19,7 +19,7 @@ mod patience;
 mod reach;
 mod reference;
 
-pub use history::{Asked, Counts, History, PageStored, Refused, Step, Walk};
+pub use history::{Asked, Cause, Counts, History, PageStored, Refused, Step, Walk};
 pub use merge::merge;
 pub use patience::{Found, after_failed_look, look_again};
 pub use reach::Reach;
