@@ -95,10 +95,12 @@ impl Retrieval {
             found.any |= kept.read > 0;
             found.unfinished |= kept.unfinished > 0;
             found.news |= kept.written > 0;
-            if next.is_none() || next == query.offset_id {
+            // The vendor's ids vary in case.
+            let before = query.offset_id.as_deref().unwrap_or_default();
+            let Some(next) = next.filter(|next| !next.eq_ignore_ascii_case(before)) else {
                 break;
-            }
-            query.offset_id = next;
+            };
+            query.offset_id = Some(next);
         }
         Ok(Some(found))
     }

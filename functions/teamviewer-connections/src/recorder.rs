@@ -269,7 +269,15 @@ impl Recorder {
             .filter_map(|(_, reported)| reported.connection.code.clone())
             .collect();
         let reads = codes.into_iter().map(|code| async {
-            let case = self.cases.get(&code).await?;
+            let case = match self.cases.get(&code).await {
+                // Somebody has to see to it. The connection is kept with what else says its task.
+                Err(error) if error.is_corrupt() => {
+                    let error = startup::chain(&error);
+                    tracing::error!(case.code = %code, error, "the row of a service case cannot be read");
+                    None
+                }
+                case => case?,
+            };
             let task = case.and_then(|stored| stored.case.task);
             Ok::<_, Failure>(task.map(|task| (code, task)))
         });

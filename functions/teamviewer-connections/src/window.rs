@@ -373,11 +373,17 @@ impl Retrieval {
             .try_for_each(async |_| Ok(()))
             .await?;
         open.sort_by_key(|row| row.asked_at);
+        let mut has_failed = false;
         for row in open.iter().take(MOST_UNFINISHED) {
             if Instant::now() >= ends {
                 break;
             }
             let id = row.connection.id.as_str();
+            // Before it is asked for: whatever comes of it, the others come first the next time. Those that have changed come
+            // first again, by right.
+            connections
+                .asked_for(&row.connection.id, row.version, now)
+                .await?;
             let read = turn
                 .asker
                 .ask(|client| async move { client.connection(id).await })
@@ -398,22 +404,23 @@ impl Retrieval {
                     }
                     // It says nothing of the others.
                     FailureKind::Invalid | FailureKind::Unexpected => {}
+                    // One alone may be this connection's; two are TeamViewer's.
+                    FailureKind::Other if !has_failed => {
+                        tracing::warn!(reason = failure.reason, "end of a connection not read");
+                        has_failed = true;
+                    }
                     FailureKind::Limited | FailureKind::Other | FailureKind::Own => {
                         return Err(failure);
                     }
                 },
             }
-            // Those that have changed come first again, by right.
-            connections
-                .asked_for(&row.connection.id, row.version, now)
-                .await?;
         }
         Ok(())
     }
 
     /// Tells of the connections that have ended and were not told of. Those without an end that began before `from`, as far
     /// as there was time.
-    async fn tell_late(
+    pub(crate) async fn tell_late(
         &self,
         from: Timestamp,
         ends: Instant,

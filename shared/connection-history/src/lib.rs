@@ -18,9 +18,11 @@ mod pace;
 mod patience;
 mod reach;
 mod reference;
+mod standstill;
 
 pub use history::{Asked, Cause, Counts, History, PageStored, Refused, Step, Walk};
 pub use merge::merge;
 pub use patience::{Found, after_failed_look, look_again};
 pub use reach::Reach;
 pub use reference::{Clues, task};
+pub use standstill::stands_still_since;

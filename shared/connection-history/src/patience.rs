@@ -13,6 +13,8 @@ const DELAYS: [Duration; 7] = [
     Duration::from_mins(15),
     Duration::from_mins(30),
 ];
+/// Until then it is looked again although nothing is missing: a further connection of the case may not be shown yet.
+const SHORTEST: Duration = Duration::from_mins(5);
 /// After this time it is left to the windows, however few looks there were.
 const LONGEST: Duration = Duration::from_mins(90);
 /// The least that a rate limit is waited out.
@@ -30,12 +32,14 @@ pub struct Found {
 }
 
 /// How long after this look the next one is due; `None` when there is none. A case can have several connections, which the
-/// report shows one by one: so whatever was found is looked at once more.
+/// report shows one by one, and some were stored long before: so it is looked for some minutes, and once more after whatever
+/// was new.
 ///
 /// - `looks`: how many there were, 1 after the first.
 /// - `elapsed`: since when there may be something to find.
 pub fn look_again(looks: u32, elapsed: Duration, found: Found) -> Option<Duration> {
-    let settled = found.any && !found.unfinished && !found.news && looks > 1;
+    let quiet = found.any && !found.unfinished && !found.news;
+    let settled = quiet && looks > 1 && elapsed >= SHORTEST;
     if settled { None } else { next(looks, elapsed) }
 }
 
@@ -109,13 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_looked_at_once_more() {
+    fn what_was_found_is_looked_at_for_minutes_and_once_more_after_news() {
         // News in these looks, and how many looks there are then.
         for (news, expected) in [
-            (vec![1], 2),
-            (vec![3], 4),
-            (vec![1, 2], 3),
-            (vec![1, 2, 4], 3),
+            (vec![1], 5),
+            (vec![1, 2, 4], 5),
+            (vec![5], 6),
+            (vec![1, 6], 5),
+            (vec![1, 5, 6], 7),
         ] {
             let found = |look: u32| {
                 if news.contains(&look) {
@@ -126,10 +131,14 @@ mod tests {
                     NOTHING
                 }
             };
-            assert_eq!(looks(found).0, expected, "{news:?}");
+            let (number, elapsed) = looks(found);
+            assert_eq!(number, expected, "{news:?}");
+            assert!(elapsed >= SHORTEST, "{news:?}");
         }
-        // What a window has stored before is looked at twice, too.
-        assert_eq!(looks(|_| SAME).0, 2);
+        // One that a window has stored before says nothing of a second one, which is shown a minute later.
+        assert_eq!(looks(|_| SAME).0, 5);
+        // A look that comes late is not enough by itself.
+        assert!(look_again(1, SHORTEST * 2, SAME).is_some());
     }
 
     #[test]
