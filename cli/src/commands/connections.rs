@@ -154,10 +154,11 @@ impl Command {
             Self::Status => {
                 let status = target.open().await?.history_status().await?;
                 tell_status(&status, output)?;
-                let is_well = status
-                    .history
-                    .as_ref()
-                    .is_none_or(|history| history.failures == 0);
+                let is_well = status.stands_still_since.is_none()
+                    && status
+                        .history
+                        .as_ref()
+                        .is_none_or(|history| history.failures == 0);
                 if !is_well {
                     return Ok(Ending::Bad);
                 }
@@ -356,7 +357,7 @@ fn status_lines(status: &HistoryStatus) -> Vec<String> {
         ];
     };
     let mut lines = Vec::new();
-    let mut line = |name: &str, text: String| lines.push(format!("{name:<12}{text}"));
+    let mut line = |name: &str, text: String| lines.push(format!("{name:<13}{text}"));
     let state = status.account_state.map_or_else(
         || "there is no such account".to_owned(),
         |state| state.to_string(),
@@ -369,6 +370,12 @@ fn status_lines(status: &HistoryStatus) -> Vec<String> {
     line("every", format!("{} h, {origin}", status.every_hours));
     if let Some(asked) = &status.asked {
         line("asked for", time(asked.at));
+    }
+    if let Some(since) = status.stands_still_since {
+        line(
+            "stands still",
+            format!("what was due at {} is not fetched", time(since)),
+        );
     }
     let Some(history) = &status.history else {
         line("fetched", "never".to_owned());
@@ -521,7 +528,7 @@ mod tests {
     fn status_tells_what_is_wrong_and_what_comes_next() {
         let status: HistoryStatus = serde_json::from_value(json!({
             "account": "tv", "account_state": "connected", "every_hours": 6, "every_hours_from": "settings", "busy": false,
-            "next_due": "2026-11-21T18:00:00Z",
+            "next_due": "2026-11-21T09:00:00Z", "stands_still_since": "2026-11-21T09:30:00Z",
             "history": {"problem": "refused", "failures": 2, "next_attempt_at": "2026-11-21T12:05:00Z"}
         }))
         .unwrap();
@@ -531,6 +538,7 @@ mod tests {
             "6 h, by the settings",
             "refused",
             "2 in a row",
+            "due at 2026-11-21T09:30:00Z",
             "2026-11-21T12:05:00Z",
         ] {
             assert!(text.contains(words), "{words}: {text}");

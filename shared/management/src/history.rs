@@ -1,6 +1,6 @@
 //! How the history of connections is kept: where it stands, and having it fetched now.
 
-use connection_history::{Asked, History, Reach};
+use connection_history::{Asked, History, Reach, stands_still_since};
 use domain::teamviewer::{HistorySettings, TeamViewerWork};
 use domain::{AccountName, AccountState, CaseCode};
 use jiff::Timestamp;
@@ -30,6 +30,9 @@ pub struct HistoryStatus {
     /// When they are fetched next by themselves; absent: within a minute, or never without an account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_due: Option<Timestamp>,
+    /// Since when it is due that they are fetched, where that is two hours ago or longer: somebody is to look why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_still_since: Option<Timestamp>,
     /// Whether they are being fetched at this moment.
     pub busy: bool,
     /// What somebody has asked for and is still to be done, or is being done.
@@ -95,14 +98,16 @@ impl TeamViewerManagement {
     /// `Unavailable`; `Internal` when a row cannot be read.
     pub async fn history_status(&self, now: Timestamp) -> Result<HistoryStatus, Error> {
         let of_stack = self.every_hours;
-        let settings = self.stored_teamviewer_settings().await?;
-        let Some(settings) = settings.history else {
+        let settings = self.teamviewer_rows.get().await?;
+        let set = settings.and_then(|stored| Some((stored.settings.history?, stored.updated_at)));
+        let Some((settings, set_at)) = set else {
             return Ok(HistoryStatus {
                 account: None,
                 account_state: None,
                 every_hours: of_stack,
                 every_hours_from: IntervalOrigin::Stack,
                 next_due: None,
+                stands_still_since: None,
                 busy: false,
                 asked: None,
                 history: None,
@@ -113,6 +118,7 @@ impl TeamViewerManagement {
         let stored = self.histories.get(&settings.account).await?;
         let interval = Reach::of(&settings, of_stack).interval;
         let history = stored.as_ref().map(|stored| &stored.history);
+        let next_due = history.and_then(|history| history.next_due(interval));
         Ok(HistoryStatus {
             account_state: account.map(|account| account.state),
             every_hours: settings.every_hours.unwrap_or(of_stack),
@@ -120,7 +126,8 @@ impl TeamViewerManagement {
                 Some(_) => IntervalOrigin::Settings,
                 None => IntervalOrigin::Stack,
             },
-            next_due: history.and_then(|history| history.next_due(interval)),
+            next_due,
+            stands_still_since: stands_still_since(next_due, set_at, now),
             busy: false,
             asked: None,
             history: None,

@@ -11,6 +11,9 @@ use crate::error::Error;
 use crate::problem::{FieldProblem, FieldWarning};
 use crate::{Done, TeamViewerManagement};
 
+/// Where the settings name the account whose report is the history.
+const HISTORY_ACCOUNT: &str = "history.account";
+
 /// What is set for TeamViewer, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TeamViewerSettingsDetail {
@@ -337,7 +340,7 @@ fn uses(settings: &Settings) -> Vec<Used<'_>> {
     let history = settings
         .history
         .as_ref()
-        .map(|history| of_teamviewer("history.account", &history.account, Need::Company));
+        .map(|history| of_teamviewer(HISTORY_ACCOUNT, &history.account, Need::Company));
     let cases = settings
         .cases
         .as_ref()
@@ -386,10 +389,18 @@ impl Used<'_> {
                      connected with `accounts connect`"
                 )));
             }
-            Need::Company if kind != AccountKind::Bearer => Some(format!(
-                "`{name}` is of the kind {kind}: TeamViewer shows it what its user may see. Put a script token of the company \
-                 with `accounts put --bearer` to see what belongs to everybody"
-            )),
+            Need::Company if kind != AccountKind::Bearer => {
+                // A history goes on where it was, whatever its account's token is by then.
+                let missed = if self.path == HISTORY_ACCOUNT {
+                    "; what this one does not see is fetched with `connections refresh --since DATE` afterwards"
+                } else {
+                    ""
+                };
+                Some(format!(
+                    "`{name}` is of the kind {kind}: TeamViewer shows it what its user may see. Put a script token of the \
+                     company with `accounts put --bearer` to see what belongs to everybody{missed}"
+                ))
+            }
             // Its client is used and its tokens are not.
             Need::Client => None,
             Need::Any | Need::Company => (account.state != AccountState::Connected).then(|| {

@@ -2,8 +2,9 @@
 
 use access::Role;
 use domain::{AccountName, Connection};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
-use store::{Client, Connections, Histories};
+use store::{Client, Connections, Histories, TeamViewerSettings};
 
 use crate::scene::{Answer, Scene, ask};
 
@@ -500,4 +501,14 @@ async fn status_tells_the_interval_and_what_was_asked_for() {
     );
     assert_eq!(found["asked"], json!({"at": "2026-11-21T12:00:00Z"}));
     assert_eq!(found["history"]["failures"], 0);
+    assert!(found.get("stands_still_since").is_none());
+
+    // Nothing has been fetched since it was set, two hours ago.
+    let stored = TeamViewerSettings::new(Client::new(&scene.config), "teamviewer".to_owned());
+    let settings = stored.get().await.unwrap().unwrap();
+    let set_at = scene.now - SignedDuration::from_hours(2);
+    let version = Some(settings.version);
+    let put = stored.put(&settings.settings, version, "ann", set_at).await;
+    assert!(put.unwrap().is_some());
+    assert_eq!(status().await["stands_still_since"], "2026-11-21T10:00:00Z");
 }

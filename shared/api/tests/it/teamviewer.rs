@@ -145,6 +145,7 @@ async fn settings_that_cannot_work_are_refused_with_their_fields() {
     assert_eq!(answer.status, 201, "{answer:?}");
     let warning = answer.body["warnings"][0]["warning"].as_str().unwrap();
     assert!(warning.contains("script token"), "{warning}");
+    assert!(warning.contains("connections refresh --since"), "{warning}");
 }
 
 #[tokio::test]
