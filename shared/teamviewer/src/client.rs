@@ -376,8 +376,17 @@ impl Attempt<'_> {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<(Map<String, Value>, Call), Error> {
+        self.list_of(LIST_LIMIT, path, query).await
+    }
+
+    async fn list_of(
+        &self,
+        limit: usize,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(Map<String, Value>, Call), Error> {
         let request = Request::new(Method::GET, self.client.url(path, query));
-        self.read(request.body_limit(LIST_LIMIT)).await
+        self.read(request.body_limit(limit)).await
     }
 
     async fn report(
