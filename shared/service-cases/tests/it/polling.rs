@@ -500,7 +500,7 @@ async fn seen_by_somebody_who_is_gone() -> Stack {
 
 #[tokio::test]
 async fn case_of_somebody_who_signed_out_is_noticed_as_closed() {
-    let stack = seen_by_somebody_who_is_gone().await;
+    let stack = Box::pin(seen_by_somebody_who_is_gone()).await;
     let closed = json!({"state": "closed"});
     stack
         .teamviewer
@@ -518,7 +518,7 @@ async fn case_of_somebody_who_signed_out_is_noticed_as_closed() {
 
 #[tokio::test]
 async fn case_that_the_companys_account_cannot_see_is_not_taken_for_closed() {
-    let stack = seen_by_somebody_who_is_gone().await;
+    let stack = Box::pin(seen_by_somebody_who_is_gone()).await;
     answer_lists(&stack, &[json!({"sessions": []})]).await;
     answer_alone(&stack, 404, json!({"error": "not_found"}), 0).await;
     let outcome = stack.other.poll(&cases(), after(30)).await.unwrap();
