@@ -300,22 +300,24 @@ fn is_unauthorized(status: u16, words: &Words) -> bool {
 
 impl Words {
     /// Reads whatever an answer that is no success says: TeamViewer's JSON, a gateway's page, or plain text. `secret` is
-    /// taken out, should it be quoted.
+    /// taken out, should it be quoted, and so are addresses of e-mail.
     pub(crate) fn of(response: &Response, secret: &str) -> Self {
         let message = match response.json() {
             Ok(Value::Object(body)) => {
-                let text = |name: &str| tidy(body.get(name)?.as_str()?, secret);
+                let text = |name: &str| tidy_words(body.get(name)?.as_str()?, secret);
                 return Self {
                     code: text("error"),
                     message: text("error_description"),
                 };
             }
-            Ok(Value::String(text)) => tidy(&text, secret),
+            Ok(Value::String(text)) => tidy_words(&text, secret),
             Ok(_) => None,
             Err(_) if response.media_type() == "text/plain" => {
-                tidy(&String::from_utf8_lossy(&response.body), secret)
+                tidy_words(&String::from_utf8_lossy(&response.body), secret)
             }
-            Err(_) => response.page_title().and_then(|title| tidy(&title, secret)),
+            Err(_) => response
+                .page_title()
+                .and_then(|title| tidy_words(&title, secret)),
         };
         Self {
             code: None,
@@ -327,6 +329,22 @@ impl Words {
         let own = self.code.as_deref();
         own.is_some_and(|own| own.eq_ignore_ascii_case(code))
     }
+}
+
+/// As [`tidy`], without what a request says of people, should that be quoted.
+fn tidy_words(text: &str, secret: &str) -> Option<String> {
+    let text = tidy(text, secret)?;
+    let words: Vec<&str> = text
+        .split(' ')
+        .map(|word| {
+            if word.contains('@') {
+                "(an address)"
+            } else {
+                word
+            }
+        })
+        .collect();
+    Some(words.join(" "))
 }
 
 /// What TeamViewer calls an error's signature, which its support asks for.

@@ -868,3 +868,13 @@ async fn nothing_secret_is_told() {
     assert_eq!(error.disposition(), WAIT);
     assert!(server.received().is_empty());
 }
+
+#[tokio::test]
+async fn address_that_is_quoted_is_not_told() {
+    let words = "the e-mail <ann@example.com> of ann is too long";
+    let (client, _server) = scripted([refusal(400, "invalid_request", words)]).await;
+    let error = client.create_session(&new_session()).await.unwrap_err();
+    let told = told(&error);
+    assert!(told.contains("(an address) of ann is too long"), "{told}");
+    assert!(!told.contains("ann@"), "{told}");
+}
