@@ -18,7 +18,7 @@ pub enum Role {
     /// Everything.
     Admin,
     /// Keeps things going: retries runs, switches workflows, verifies accounts. Reads everything but remote
-    /// connections, service cases and mail templates.
+    /// connections, service cases and mail templates, and what events of those say.
     Operator,
     /// Works on service tasks.
     Itil,

@@ -127,6 +127,16 @@ impl Problem {
         )
     }
 
+    /// Somebody asks for what an event says of a remote session, who may read other events.
+    pub fn forbidden_session() -> Self {
+        Self::new(
+            "forbidden",
+            "Forbidden",
+            403,
+            "events of the types `teamviewer.*` tell of remote sessions and their people: reading them needs the role `admin`",
+        )
+    }
+
     /// A part of the path breaks its rule.
     pub fn path(name: &str, problem: String) -> Self {
         Self::new(

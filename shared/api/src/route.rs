@@ -94,6 +94,13 @@ impl<P, Q, B> Call<P, Q, B> {
         })
     }
 
+    /// Whether whoever asks may see what events say of remote sessions, and with it their codes, whoever else may read
+    /// events.
+    pub fn sees_sessions(&self) -> bool {
+        let caller = self.caller.as_ref();
+        caller.is_some_and(|caller| caller.roles.contains(&Role::Admin))
+    }
+
     /// A header's value, `None` when it is absent or not text.
     pub fn header(&self, name: &http::HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

@@ -53,6 +53,14 @@ pub const RESPONSE_PARTIAL: &str = "qualtrics.response.partial";
 /// Type of the event that the answers of a survey response could not be fetched.
 pub const RESPONSE_FAILED: &str = "qualtrics.response.failed";
 
+/// Whether events of this type tell of remote sessions: of their people, and of codes by which one gets in.
+pub fn tells_of_session(kind: &str) -> bool {
+    kind.starts_with(OF_SESSIONS)
+}
+
+/// How the types of events of connections and service cases begin.
+const OF_SESSIONS: &str = "teamviewer.";
+
 /// Type of the event that a connection has ended and stands in the history; the subject is its id.
 pub const CONNECTION_RECORDED: &str = "teamviewer.connection.recorded";
 /// Type of the event that a service case was closed; the subject is its session code.

@@ -13,7 +13,7 @@ use crate::decision::EventRecord;
 use crate::event::{CloudEvent, WORKFLOW_CHAIN};
 use crate::id::{AccountName, EventKey, ReplayId, RunId, TaskKey, TaskName, WorkflowId};
 use crate::json_bytes;
-use crate::message::{RUN_FAILED, RUN_SUCCEEDED};
+use crate::message::{RUN_FAILED, RUN_SUCCEEDED, tells_of_session};
 use crate::task::TaskKind;
 use crate::workflow::{Task, Workflow};
 
@@ -237,6 +237,36 @@ impl AttemptOutcome {
             Self::Waiting => "waiting",
             Self::GaveUp => "gave_up",
             Self::RanOutOfTime => "ran_out_of_time",
+        }
+    }
+}
+
+impl Run {
+    /// Leaves out what tells of the people of a remote session, if the event is about one.
+    pub fn hide_session(&mut self) {
+        if tells_of_session(&self.event_type) {
+            self.event_subject = None;
+            self.trace = Value::Null;
+        }
+    }
+}
+
+impl TaskRun {
+    /// Leaves out whatever may hold something of the event: what remains are states, times and the workflow's own words.
+    /// Vendors repeat in their errors what they were sent.
+    pub fn hide_values(&mut self) {
+        self.trace = None;
+        self.input = None;
+        self.output = None;
+        self.link = None;
+        self.warnings.clear();
+        self.reason = None;
+        for attempt in &mut self.attempts {
+            attempt.message = None;
+            for call in &mut attempt.calls {
+                call.path.clear();
+                call.sent = None;
+            }
         }
     }
 }
@@ -652,6 +682,11 @@ pub fn end_event(run: &Run, tasks: &[TaskRun]) -> Option<CloudEvent> {
             })
         })
         .collect();
+    // More people may read of runs than of remote sessions.
+    let subject = run
+        .event_subject
+        .as_ref()
+        .filter(|_| !tells_of_session(&run.event_type));
     let chain: Vec<&str> = run.chain.iter().map(WorkflowId::as_str).collect();
     let mut extensions = Map::new();
     extensions.insert(WORKFLOW_CHAIN.to_owned(), chain.join(",").into());
@@ -673,7 +708,7 @@ pub fn end_event(run: &Run, tasks: &[TaskRun]) -> Option<CloudEvent> {
         data: Some(json!({
             "run": run.id, "workflow": run.workflow, "workflow_name": run.workflow_name,
             "revision": run.revision, "state": run.state,
-            "event": { "key": run.event, "type": run.event_type, "subject": run.event_subject },
+            "event": { "key": run.event, "type": run.event_type, "subject": subject },
             "tasks": tasks,
         })),
         extensions,
@@ -759,6 +794,53 @@ mod tests {
         );
         assert_eq!((run.state, run.revision), (RunState::Running, 3));
         assert_eq!(run.chain, [run.workflow.clone()]);
+    }
+
+    #[test]
+    fn what_a_run_tells_of_a_remote_session_can_be_left_out() {
+        let mut event = event(json!({"nps": "hunter2"}));
+        event.kind = "teamviewer.case.online".to_owned();
+        event.subject = Some("hunter2".to_owned());
+        let trace = json!({"seen": "hunter2"});
+        let (mut run, mut tasks) = begin(&chain(), 1, &event, trace, Timestamp::UNIX_EPOCH);
+        let said = || Some("hunter2".to_owned());
+        let task = &mut tasks[0];
+        task.trace = Some(json!("hunter2"));
+        task.output = Some(json!({"number": "hunter2"}).as_object().unwrap().clone());
+        task.link = said();
+        task.warnings = vec!["hunter2".to_owned()];
+        task.reason = said();
+        task.attempts_begun = 1;
+        task.attempts = vec![Attempt {
+            number: 1,
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: Timestamp::UNIX_EPOCH,
+            outcome: AttemptOutcome::GaveUp,
+            message: said(),
+            calls: vec![VendorCall {
+                method: "PUT".to_owned(),
+                path: "/sessions/hunter2".to_owned(),
+                status: Some(403),
+                request_id: None,
+                sent: Some(json!("hunter2")),
+            }],
+        }];
+        run.hide_session();
+        tasks.iter_mut().for_each(TaskRun::hide_values);
+        let shown = json!([run, tasks]).to_string();
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(
+            shown.contains("gave_up") && shown.contains("403"),
+            "{shown}"
+        );
+
+        let (mut run, _) = begin(&chain(), 1, &event, Value::Null, Timestamp::UNIX_EPOCH);
+        run.state = RunState::Failed;
+        let told = json!(end_event(&run, &[]).unwrap()).to_string();
+        assert!(!told.contains("hunter2"), "{told}");
+        run.event_type = "response.completed".to_owned();
+        let told = json!(end_event(&run, &[]).unwrap()).to_string();
+        assert!(told.contains("hunter2"), "{told}");
     }
 
     #[test]

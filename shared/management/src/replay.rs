@@ -4,6 +4,7 @@
 //! run has an id that follows from the replay's, and happens once for each of those. All are noted on the event.
 
 use domain::decision::{applies, kept_trace};
+use domain::message::tells_of_session;
 use domain::run::{self, Replay, end_event};
 use domain::{
     CloudEvent, EventKey, ReplayId, Run, RunId, RunState, TaskRun, TaskState, Workflow, WorkflowId,
@@ -89,7 +90,8 @@ pub struct ReplayedEvent {
     /// What came of it.
     #[serde(flatten)]
     pub outcome: ReplayOutcome,
-    /// Each comparison of the workflow's condition with the value seen; absent where nothing was compared.
+    /// Each comparison of the workflow's condition with the value seen; absent where nothing was compared, and for events of
+    /// the types `teamviewer.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Value>,
 }
@@ -325,7 +327,9 @@ impl WorkflowManagement {
             workflow: workflow.id.clone(),
             revision: how.stored.revision,
             outcome,
-            trace: trace.filter(|trace| !trace.is_null()),
+            // More people may replay such an event than may read it.
+            trace: trace
+                .filter(|trace| !trace.is_null() && !tells_of_session(&seen.record.event.kind)),
         })
     }
 

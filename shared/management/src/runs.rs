@@ -1,3 +1,4 @@
+use domain::message::tells_of_session;
 use domain::{EventKey, Run, RunId, RunState, TaskName, TaskRun, TaskState, WorkflowId};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -154,6 +155,16 @@ pub struct RunDetail {
     pub run: Run,
     /// Its tasks with their attempts, in the workflow's order.
     pub tasks: Vec<TaskRun>,
+}
+
+impl RunDetail {
+    /// Leaves out what tells of the people of a remote session, if the run was begun by an event about one.
+    pub fn hide_session(&mut self) {
+        if tells_of_session(&self.run.event_type) {
+            self.tasks.iter_mut().for_each(TaskRun::hide_values);
+        }
+        self.run.hide_session();
+    }
 }
 
 /// What trying a run again did.

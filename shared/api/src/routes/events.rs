@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use domain::EventKey;
+use domain::message::tells_of_session;
 use http::Method;
 use management::{
     Answers, EventDetail, EventEntry, EventFilter, EventQuery, Page, ReplayEvent, ReplayEvents,
@@ -27,12 +28,13 @@ pub(super) fn routes<T: Side<Part = WorkflowManagement>>() -> Vec<Route<T>> {
         Route::new(Method::GET, "/v1/events", OPERATOR, "listEvents", list).says(
             "List events",
             "The newest, newest first; at most `limit` of them, without what their senders said. Without `since` those of \
-             the last seven days. With `next` as `cursor` and the same filter the answer goes on.",
+             the last seven days. With `next` as `cursor` and the same filter the answer goes on. Without the role `admin` \
+             those of the types `teamviewer.*` have no subject and are found by none.",
         ),
         Route::new(Method::GET, "/v1/events/{key}", OPERATOR, "getEvent", get).says(
             "Read an event",
             "With what was decided about it, and every run. With `workflow` it also explains why that workflow ran for it \
-             or did not, by the revision that counted then.",
+             or did not, by the revision that counted then. One of the types `teamviewer.*` needs the role `admin`.",
         ),
         Route::new(
             Method::POST,
@@ -87,7 +89,18 @@ async fn list(
     deps: Arc<Deps>,
     call: Call<Nothing, EventFilter, ()>,
 ) -> Result<Found<Page<EventEntry>>, Problem> {
-    let events = deps.management.events(&call.query, call.moment.now).await?;
+    let mut events = deps.management.events(&call.query, call.moment.now).await?;
+    if !call.sees_sessions() {
+        // Who finds one by its subject knows it.
+        let is_shown =
+            |event: &EventEntry| call.query.subject.is_none() || !tells_of_session(&event.kind);
+        events.items.retain(is_shown);
+        for event in &mut events.items {
+            if tells_of_session(&event.kind) {
+                event.subject = None;
+            }
+        }
+    }
     Ok(Found(events))
 }
 
@@ -135,5 +148,8 @@ async fn get(
             call.moment.now,
         )
         .await?;
+    if tells_of_session(&event.event.kind) && !call.sees_sessions() {
+        return Err(Problem::forbidden_session());
+    }
     Ok(Found(event))
 }

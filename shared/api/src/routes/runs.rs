@@ -26,7 +26,8 @@ pub(super) fn routes<T: Side<Part = WorkflowManagement>>() -> Vec<Route<T>> {
         Route::new(Method::GET, "/v1/runs", OPERATOR, "listRuns", list).says(
             "List runs",
             "The newest, newest first; at most `limit` of them. Without `workflow`, `day` and `since` those of the last \
-             seven days. With `next` as `cursor` and the same filter the answer goes on.",
+             seven days. With `next` as `cursor` and the same filter the answer goes on. Without the role `admin` those that \
+             events of the types `teamviewer.*` have begun have neither the event's subject nor values seen.",
         ),
         Route::new(
             Method::POST,
@@ -43,7 +44,9 @@ pub(super) fn routes<T: Side<Part = WorkflowManagement>>() -> Vec<Route<T>> {
         .example(|| json!({"since": "2026-11-21T00:00:00Z", "until": "2026-11-22T00:00:00Z", "dry_run": true})),
         Route::new(Method::GET, "/v1/runs/{id}", OPERATOR, "getRun", get).says(
             "Read a run",
-            "With its tasks, each with its attempts.",
+            "With its tasks, each with its attempts. Without the role `admin` one that an event of the types `teamviewer.*` \
+             has begun is told by its states and times: without the event's subject, values seen, inputs, outputs, links and \
+             texts, and of its calls without path and body.",
         ),
         Route::new(
             Method::POST,
@@ -65,12 +68,19 @@ async fn list(
     deps: Arc<Deps>,
     call: Call<Nothing, RunFilter, ()>,
 ) -> Result<Found<Page<Run>>, Problem> {
-    let runs = deps.management.runs(&call.query, call.moment.now).await?;
+    let mut runs = deps.management.runs(&call.query, call.moment.now).await?;
+    if !call.sees_sessions() {
+        runs.items.iter_mut().for_each(Run::hide_session);
+    }
     Ok(Found(runs))
 }
 
 async fn get(deps: Arc<Deps>, call: Call<Named, Nothing, ()>) -> Result<Found<RunDetail>, Problem> {
-    Ok(Found(deps.management.run(&call.path.id).await?))
+    let mut run = deps.management.run(&call.path.id).await?;
+    if !call.sees_sessions() {
+        run.hide_session();
+    }
+    Ok(Found(run))
 }
 
 async fn retry(

@@ -57,12 +57,14 @@ impl Aws {
                 (StatusCode::OK, json!({"Items": rows}))
             }
             "Query" => {
-                let partition = &body["ExpressionAttributeValues"][":pk"];
+                // Of indexes only those by day or workflow are imitated, each as if it were all of one moment.
+                let group = body["ExpressionAttributeNames"]["#group"].as_str();
+                let (name, value) = group.map_or(("pk", ":pk"), |group| (group, ":group"));
+                let partition = &body["ExpressionAttributeValues"][value];
                 let mut rows: Vec<&Value> = self
                     .table(body)
                     .iter()
-                    // Indexes are not imitated: nothing is found by them.
-                    .filter(|row| !partition.is_null() && row["pk"] == *partition)
+                    .filter(|row| !partition.is_null() && row[name] == *partition)
                     .collect();
                 rows.sort_by_key(|row| row["sk"]["S"].as_str().map(str::to_owned));
                 if body["ScanIndexForward"] == json!(false) {

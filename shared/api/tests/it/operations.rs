@@ -240,11 +240,12 @@ async fn event_is_replayed_once_under_a_name_and_shows_it() {
         .ask(ask("POST", &path).json(&body).token(&operator))
         .await;
     assert_eq!(answer.status, 409, "{answer:?}");
-    for (path, body) in [
-        ("/v1/runs/retry", json!({})),
+    for (path, body, looked_at) in [
+        ("/v1/runs/retry", json!({}), 1),
         (
             "/v1/events/replay",
             json!({"workflow": "w", "replay_id": "r1"}),
+            0,
         ),
     ] {
         let mut body = body;
@@ -255,7 +256,7 @@ async fn event_is_replayed_once_under_a_name_and_shows_it() {
             .await;
         assert_eq!(
             (answer.status, &answer.body["looked_at"]),
-            (200, &json!(0)),
+            (200, &json!(looked_at)),
             "{answer:?}"
         );
         body["cursor"] = json!("somewhere");
@@ -276,6 +277,90 @@ async fn event_is_replayed_once_under_a_name_and_shows_it() {
         .ask(ask("GET", "/v1/events?limit=5").token(&operator))
         .await;
     assert_eq!((listed.status, &listed.body), (200, &json!({"items": []})));
+}
+
+/// What tells of a customer in the rows of [`with_case_event`].
+const TELLING: [&str; 3] = ["hunter2", "s119-457-589", "servicequeue"];
+
+/// A stack that has seen a service case's customer come online, and its event.
+async fn with_case_event(scene: &Scene, admin: &str) -> domain::EventKey {
+    let event = json!({
+        "specversion": "1.0", "id": "online:s119457589:0:1", "source": "/teamviewer/company",
+        "type": "teamviewer.case.online", "subject": "s119-457-589",
+        "data": {"customer": {"name": "hunter2"}, "customer_link": "https://get.teamviewer.com/servicequeue"}
+    });
+    let (source, id) = ("/teamviewer/company", "online:s119457589:0:1");
+    let key = domain::EventKey::derive(source, id, None);
+    let row = json!({
+        "event": {"S": key}, "document": {"S": event.to_string()}, "decisions": {"S": "[]"},
+        "evaluated_at": {"N": "1795262400000"}, "day": {"S": "2026-11-21"},
+        "type": {"S": "teamviewer.case.online"}, "subject": {"S": "s119-457-589"}, "source": {"S": source},
+    });
+    scene.aws().tables.insert("events".to_owned(), vec![row]);
+    let mut workflow = crate::scene::workflow();
+    workflow["id"] = json!("online");
+    workflow["trigger"] = json!({"event": {"type": "teamviewer.case.online"}});
+    workflow["when"] = json!({"field": "data.customer.name", "equals": "hunter2"});
+    workflow["tasks"][0]["input"]["comment"] = json!("{{ event.data.customer.name }} is there");
+    let put = ask("PUT", "/v1/workflows/online")
+        .token(admin)
+        .json(&workflow);
+    let answer = scene.ask(put).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    key
+}
+
+#[tokio::test]
+async fn who_runs_workflows_sees_nobodys_remote_session() {
+    let scene = Scene::new().await;
+    let admin = scene.token(Role::Admin).await;
+    let operator = scene.token(Role::Operator).await;
+    scene.furnish(&admin).await;
+    let key = with_case_event(&scene, &admin).await;
+    let telling = |answer: &crate::scene::Answer| {
+        let text = answer.body.to_string();
+        TELLING.iter().any(|word| text.contains(word))
+    };
+
+    // It is replayed all the same.
+    let body = json!({"workflow": "online", "replay_id": "r1"});
+    let replay = ask("POST", &format!("/v1/events/{key}/replay")).json(&body);
+    let replayed = scene.ask(replay.token(&operator)).await;
+    assert_eq!(replayed.body["outcome"], "started", "{replayed:?}");
+    assert!(!telling(&replayed), "{replayed:?}");
+    let run = replayed.body["run"].as_str().unwrap();
+
+    let event = format!("/v1/events/{key}");
+    let run = format!("/v1/runs/{run}");
+    let dry_run = json!({"workflow_id": "online", "event_key": key});
+    let found = "/v1/events?subject=s119-457-589";
+    for (request, status, holds) in [
+        (ask("GET", &event), 403, None),
+        (ask("GET", "/v1/events"), 200, Some(1)),
+        (ask("GET", found), 200, Some(0)),
+        (ask("GET", &run), 200, None),
+        (ask("GET", "/v1/runs"), 200, Some(1)),
+        (ask("GET", "/v1/runs?workflow=online"), 200, Some(1)),
+        (ask("POST", "/v1/dry-run").json(&dry_run), 403, None),
+    ] {
+        let seen = scene.ask(request.clone().token(&operator)).await;
+        assert_eq!(seen.status, status, "{seen:?}");
+        assert!(!telling(&seen), "{seen:?}");
+        if let Some(holds) = holds {
+            assert_eq!(
+                seen.body["items"].as_array().unwrap().len(),
+                holds,
+                "{seen:?}"
+            );
+        }
+        let seen = scene.ask(request.token(&admin)).await;
+        assert_eq!(seen.status, 200, "{seen:?}");
+        assert!(telling(&seen), "{seen:?}");
+    }
+    // How it goes on is told.
+    let seen = scene.ask(ask("GET", &run).token(&operator)).await;
+    assert_eq!(seen.body["run"]["state"], "running");
+    assert_eq!(seen.body["tasks"][0]["state"], "requested");
 }
 
 #[tokio::test]
