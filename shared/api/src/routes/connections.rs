@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::problem::Problem;
 use crate::route::{
-    Accepted, Call, Found, HISTORY_STATE, Json, JsonOrCsv, Nothing, Route, SESSION_HISTORY_USER,
-    Side, TASK_HISTORY,
+    Accepted, Call, Found, HISTORY_STATE, ITIL, Json, JsonOrCsv, Nothing, Route,
+    SESSION_HISTORY_USER, Side, TASK_HISTORY,
 };
 
 type Deps = crate::Deps<TeamViewerManagement>;
@@ -98,7 +98,7 @@ pub(super) fn routes<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
         Route::new(
             Method::POST,
             "/v1/tasks/{task}/connections/refresh",
-            TASK_HISTORY,
+            ITIL,
             "refreshTaskConnections",
             refresh_task,
         )

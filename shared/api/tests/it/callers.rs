@@ -61,9 +61,11 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
         | "putMailTemplate"
         | "deleteMailTemplate" => Some(ADMIN),
         "listConnections" | "countConnections" | "refreshConnections" => Some(HISTORY),
-        "listTaskConnections" | "refreshTaskConnections" => Some(TASK_HISTORY),
+        "listTaskConnections" => Some(TASK_HISTORY),
         "getConnectionHistory" => Some(HISTORY_STATE),
-        "listCases"
+        // Its answer names session codes.
+        "refreshTaskConnections"
+        | "listCases"
         | "createCase"
         | "getCase"
         | "closeCase"
