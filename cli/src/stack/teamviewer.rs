@@ -146,16 +146,19 @@ impl Stack {
 
     pub(crate) async fn case(&self, code: &CaseCode) -> Result<ServiceCase, Error> {
         match self {
-            Self::Aws { management, .. } => Ok(management.teamviewer.case(code, now()).await?),
+            Self::Aws { management, .. } => {
+                Ok(management.teamviewer.case(code, &person(), now()).await?)
+            }
             Self::Api(api) => api.get(&["cases", code.key()]).await,
         }
     }
 
     pub(crate) async fn close_case(&self, code: &CaseCode) -> Result<ServiceCase, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.teamviewer.close_case(code, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .teamviewer
+                .close_case(code, &person(), now())
+                .await?),
             Self::Api(api) => api.post(&["cases", code.key(), "close"]).await,
         }
     }
@@ -168,7 +171,7 @@ impl Stack {
         match self {
             Self::Aws { management, .. } => Ok(management
                 .teamviewer
-                .assign_case(code, request, now())
+                .assign_case(code, request, &person(), now())
                 .await?),
             Self::Api(api) => {
                 let path = ["cases", code.key(), "assign"];
@@ -213,9 +216,10 @@ impl Stack {
 
     pub(crate) async fn supporter_link(&self, code: &CaseCode) -> Result<SupporterLink, Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.teamviewer.supporter_link(code, now()).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .teamviewer
+                .supporter_link(code, &person(), now())
+                .await?),
             Self::Api(api) => api.get(&["cases", code.key(), "supporter-link"]).await,
         }
     }

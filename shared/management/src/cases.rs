@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use service_cases::{CreateCase, OWN_TROUBLE, PollOutcome, ServiceCases};
+use service_cases::{CreateCase, OWN_TROUBLE, PollOutcome, Sender, ServiceCases};
 
 use crate::error::Error;
 use crate::servicenow_task::{Instances, ServiceNowTask, TaskFilter};
@@ -427,7 +427,7 @@ impl TeamViewerManagement {
             );
             return Err(Error::field("task.table", problem));
         }
-        let (account, warning) = self.creator(person, &cases).await?;
+        let (account, warning) = self.acting(person, &cases).await?;
         let create = CreateCase {
             task,
             user: person.key.clone(),
@@ -440,10 +440,7 @@ impl TeamViewerManagement {
             waiting_message: request.waiting_message.clone(),
         };
         let made = self.cases_within(now).create(&settings, &create, now).await;
-        let made = made.map_err(|error| match error.sign_in() {
-            Some(account) if *account == person.account() => Error::SignInFirst(error),
-            Some(_) | None => Error::Case(error),
-        })?;
+        let made = made.map_err(|error| of_person(error, person))?;
         let mut case = made.case;
         if let Some(user) = &request.assigned_to
             && case.assigned_to.as_ref() != Some(user)
@@ -460,16 +457,22 @@ impl TeamViewerManagement {
         })
     }
 
-    /// One service case, as TeamViewer has it.
+    /// One service case, as TeamViewer has it: asked with the account of whoever asks, or with the company's where that may be
+    /// used.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` when nothing is set for service cases or TeamViewer refuses, `Unavailable`.
-    pub async fn case(&self, code: &CaseCode, now: Timestamp) -> Result<ServiceCase, Error> {
+    /// `NotFound`, `Conflict` when nothing is set for service cases, whoever asks must sign in at TeamViewer first, or
+    /// TeamViewer refuses; `Unavailable`.
+    pub async fn case(
+        &self,
+        code: &CaseCode,
+        person: &Person,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
         let (_, settings) = self.case_settings().await?;
-        Ok(self
-            .cases_within(now)
-            .case(code, &settings.account, now)
-            .await?)
+        let (account, _) = self.acting(person, &settings).await?;
+        let case = self.cases_within(now).case(code, &account, now).await;
+        case.map_err(|error| of_person(error, person))
     }
 
     /// The service cases of a task that are known, newest first, closed ones too.
@@ -498,12 +501,16 @@ impl TeamViewerManagement {
     ///
     /// # Errors
     /// As [`TeamViewerManagement::case`].
-    pub async fn close_case(&self, code: &CaseCode, now: Timestamp) -> Result<ServiceCase, Error> {
+    pub async fn close_case(
+        &self,
+        code: &CaseCode,
+        person: &Person,
+        now: Timestamp,
+    ) -> Result<ServiceCase, Error> {
         let (_, settings) = self.case_settings().await?;
-        Ok(self
-            .cases_within(now)
-            .close(code, &settings.account, now)
-            .await?)
+        let (account, _) = self.acting(person, &settings).await?;
+        let closed = self.cases_within(now).close(code, &account, now).await;
+        closed.map_err(|error| of_person(error, person))
     }
 
     /// Assigns a service case to a supporter.
@@ -514,14 +521,15 @@ impl TeamViewerManagement {
         &self,
         code: &CaseCode,
         request: &AssignCase,
+        person: &Person,
         now: Timestamp,
     ) -> Result<ServiceCase, Error> {
         check_user("user", &request.user)?;
         let (_, settings) = self.case_settings().await?;
-        Ok(self
-            .cases_within(now)
-            .assign(code, &request.user, &settings.account, now)
-            .await?)
+        let (account, _) = self.acting(person, &settings).await?;
+        let cases = self.cases_within(now);
+        let assigned = cases.assign(code, &request.user, &account, now).await;
+        assigned.map_err(|error| of_person(error, person))
     }
 
     /// The mail that sharing the code would send. Nothing is sent and nothing is stored.
@@ -535,11 +543,13 @@ impl TeamViewerManagement {
         person: &Person,
         now: Timestamp,
     ) -> Result<MailPreview, Error> {
-        let (settings, _) = self.case_settings().await?;
-        let preview = self
-            .cases_within(now)
-            .preview_mail(&settings, code, &request.into(), &person.name, now)
-            .await?;
+        let (settings, cases) = self.case_settings().await?;
+        let (account, _) = self.acting(person, &cases).await?;
+        let sender = sender(person, &account);
+        let cases = self.cases_within(now);
+        let mail = request.into();
+        let preview = cases.preview_mail(&settings, code, &mail, sender, now);
+        let preview = preview.await.map_err(|error| of_person(error, person))?;
         Ok(MailPreview {
             to: preview.to,
             cc: preview.cc,
@@ -561,11 +571,13 @@ impl TeamViewerManagement {
         person: &Person,
         now: Timestamp,
     ) -> Result<SharedCase, Error> {
-        let (settings, _) = self.case_settings().await?;
-        let shared = self
-            .cases_within(now)
-            .share(&settings, code, &request.into(), &person.name, now)
-            .await?;
+        let (settings, cases) = self.case_settings().await?;
+        let (account, _) = self.acting(person, &cases).await?;
+        let sender = sender(person, &account);
+        let cases = self.cases_within(now);
+        let mail = request.into();
+        let shared = cases.share(&settings, code, &mail, sender, now);
+        let shared = shared.await.map_err(|error| of_person(error, person))?;
         Ok(SharedCase {
             share_id: shared.share_id,
             message_id: shared.message_id,
@@ -583,13 +595,14 @@ impl TeamViewerManagement {
     pub async fn supporter_link(
         &self,
         code: &CaseCode,
+        person: &Person,
         now: Timestamp,
     ) -> Result<SupporterLink, Error> {
         let (_, settings) = self.case_settings().await?;
-        let supporter_link = self
-            .cases_within(now)
-            .supporter_link(code, &settings.account, now)
-            .await?;
+        let (account, _) = self.acting(person, &settings).await?;
+        let cases = self.cases_within(now);
+        let link = cases.supporter_link(code, &account, now).await;
+        let supporter_link = link.map_err(|error| of_person(error, person))?;
         Ok(SupporterLink { supporter_link })
     }
 
@@ -605,9 +618,9 @@ impl TeamViewerManagement {
         Ok((settings, cases))
     }
 
-    /// The account with which somebody's cases are created, and what they must know of it. It may be one that they have to
-    /// sign in to: the creation waits for that.
-    async fn creator(
+    /// The account with which somebody works with cases, and what they must know of it. It may be one that they have to
+    /// sign in to: a creation waits for that.
+    async fn acting(
         &self,
         person: &Person,
         settings: &CaseSettings,
@@ -642,6 +655,21 @@ fn fitting(
         .collect();
     let left_out = all - rows.len();
     (rows, left_out)
+}
+
+fn sender<'a>(person: &'a Person, account: &'a AccountName) -> Sender<'a> {
+    Sender {
+        name: &person.name,
+        account,
+    }
+}
+
+/// Whoever must sign in is told how.
+fn of_person(error: service_cases::Error, person: &Person) -> Error {
+    match error.sign_in() {
+        Some(account) if *account == person.account() => Error::SignInFirst(error),
+        Some(_) | None => Error::Case(error),
+    }
 }
 
 fn signed_out() -> String {

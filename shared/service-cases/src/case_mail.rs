@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::mail_template::{MailValues, RenderedMail};
 use domain::teamviewer::Settings;
-use domain::{CaseCode, MailTemplate, ServiceCase, TemplateName};
+use domain::{AccountName, CaseCode, MailTemplate, ServiceCase, TemplateName};
 use jiff::{SignedDuration, Timestamp};
 use mail::{Address, Mail};
 use retry::Disposition;
@@ -86,6 +86,15 @@ struct Prepared {
     rendered: RenderedMail,
 }
 
+/// Who has a mail sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    /// What people call them.
+    pub name: &'a str,
+    /// The TeamViewer account with which they look at the case.
+    pub account: &'a AccountName,
+}
+
 impl ServiceCases {
     /// A mail as [`ServiceCases::share`] would send it. Sends and stores nothing.
     ///
@@ -96,12 +105,10 @@ impl ServiceCases {
         settings: &Settings,
         code: &CaseCode,
         request: &CaseMail,
-        current_user: &str,
+        sender: Sender<'_>,
         now: Timestamp,
     ) -> Result<CaseMailPreview, Error> {
-        let prepared = self
-            .prepare(settings, code, request, current_user, now)
-            .await?;
+        let prepared = self.prepare(settings, code, request, sender, now).await?;
         let texts = |addresses: &[Address]| {
             let addresses = addresses.iter();
             addresses
@@ -129,7 +136,7 @@ impl ServiceCases {
         settings: &Settings,
         code: &CaseCode,
         request: &CaseMail,
-        current_user: &str,
+        sender: Sender<'_>,
         now: Timestamp,
     ) -> Result<SentCaseMail, Error> {
         if !self.mailer.is_set_up() {
@@ -137,9 +144,7 @@ impl ServiceCases {
                 kind: mail::ErrorKind::NotSetUp,
             }));
         }
-        let prepared = self
-            .prepare(settings, code, request, current_user, now)
-            .await?;
+        let prepared = self.prepare(settings, code, request, sender, now).await?;
         let fingerprint = fingerprint(code, request, &prepared);
         let id = match &request.share_id {
             Some(name) => key("mail_", &["named", code.key(), name]),
@@ -237,16 +242,16 @@ impl ServiceCases {
         settings: &Settings,
         code: &CaseCode,
         request: &CaseMail,
-        current_user: &str,
+        sender: Sender<'_>,
         now: Timestamp,
     ) -> Result<Prepared, Error> {
-        let cases = settings.cases.as_ref().ok_or(Error::NotSetUp)?;
+        settings.cases.as_ref().ok_or(Error::NotSetUp)?;
         check_id(request.share_id.as_deref())?;
         let mut to = addresses("to", &request.to)?;
         let mut cc = addresses("cc", &request.cc)?;
         let template = self.templates.get(&request.template).await?;
         let template = template.ok_or_else(|| Error::UnknownTemplate(request.template.clone()))?;
-        let case = self.case_if_possible(code, &cases.account, now).await?;
+        let case = self.case_if_possible(code, sender.account, now).await?;
         check_usable(&case, now)?;
         if to.is_empty() {
             to.extend(case.customer.email.as_deref().and_then(usable_address));
@@ -273,7 +278,7 @@ impl ServiceCases {
                 ),
             });
         }
-        let values = values(&case, task.as_ref(), &template, current_user);
+        let values = values(&case, task.as_ref(), &template, sender.name);
         let mut rendered = template.render(&values);
         warnings.append(&mut rendered.warnings);
         rendered.warnings = warnings;
@@ -318,7 +323,16 @@ impl ServiceCases {
         if needs_caller {
             fields.extend(caller_fields());
         }
-        self.task(account, reference, &fields, now).await.map(Some)
+        // A case may come from another program, and name any record.
+        let tables = settings.cases.as_ref().map(|cases| cases.tables.as_slice());
+        let tables = Some(tables.unwrap_or_default());
+        match self.task(account, reference, &fields, tables, now).await {
+            Err(error @ Error::OtherTable { .. }) => {
+                warnings.push(format!("{error}, so the task's fields are empty"));
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
     }
 }
 

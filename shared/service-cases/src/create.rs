@@ -260,7 +260,9 @@ impl ServiceCases {
         if let Some(account) = &settings.servicenow_account {
             let mut fields: BTreeSet<String> = caller_fields().collect();
             fields.insert("short_description".to_owned());
-            let task = self.task(account, &request.task, &fields, now).await?;
+            let task = self
+                .task(account, &request.task, &fields, None, now)
+                .await?;
             let short = task.shown.field("short_description");
             let number = task.reference.number.as_deref();
             plan.description = plan.description.or_else(|| description(number, short));
@@ -538,7 +540,6 @@ impl ServiceCases {
         owner: &str,
         now: Timestamp,
     ) -> Result<ServiceCase, Error> {
-        let code = session.code.to_string();
         let Some(seen) = case(session, account) else {
             let problem = "its code cannot be read".to_owned();
             return Err(Error::Invalid {
@@ -546,7 +547,7 @@ impl ServiceCases {
                 problem,
             });
         };
-        tracing::info!(account = %account, case.code = code, "service case created");
+        tracing::info!(account = %account, "service case created");
         self.creations.made(&creation.id, owner, &seen.code).await?;
         Ok(self.observe(None, seen, Occasion::Seen, now).await?.case)
     }

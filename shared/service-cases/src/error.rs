@@ -100,6 +100,14 @@ pub enum Error {
     /// The task is not named as one can be. Give up.
     #[error("`task` cannot be read: {0}")]
     InvalidTask(String),
+    /// The task is in a table that is not read. Give up.
+    #[error(
+        "the task is in the table `{table}`, and of ServiceNow only those of `cases.tables` in the settings are read"
+    )]
+    OtherTable {
+        /// The task's.
+        table: String,
+    },
     /// The task belongs to another instance than the account. Give up.
     #[error(
         "the task belongs to the instance `{instance}`, and the account `{account}` reads another one"
@@ -199,6 +207,7 @@ impl Error {
             | Self::NoSupporterLink(_)
             | Self::UnknownGroup { .. }
             | Self::InvalidTask(_)
+            | Self::OtherTable { .. }
             | Self::OtherInstance { .. }
             | Self::Invalid { .. }
             | Self::UnknownTemplate(_)
@@ -231,6 +240,7 @@ impl Error {
             Self::CaseOver { .. }
             | Self::NoSupporterLink(_)
             | Self::LicenseLimit { .. }
+            | Self::OtherTable { .. }
             | Self::OtherInstance { .. }
             | Self::ShareIdTaken(_)
             | Self::MailUnclear { .. }

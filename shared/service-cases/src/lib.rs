@@ -17,7 +17,7 @@ mod observe;
 mod poll;
 mod task;
 
-pub use case_mail::{CaseMail, CaseMailPreview, SentCaseMail};
+pub use case_mail::{CaseMail, CaseMailPreview, Sender, SentCaseMail};
 pub use config::Config;
 pub use create::{CreateCase, CreatedCase};
 pub use error::{Error, ErrorKind};

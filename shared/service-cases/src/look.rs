@@ -1,6 +1,7 @@
 //! Looking at cases, assigning and closing them.
 
 use domain::service_case::CaseState;
+use domain::teamviewer::CaseSettings;
 use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
 use jiff::Timestamp;
 use retry::Disposition;
@@ -96,7 +97,7 @@ impl ServiceCases {
     }
 
     /// One case, as TeamViewer tells it now to the account `with`: that of whoever asks, or the company's. Where that one may
-    /// not see a case that the company's account has seen, the company's is asked; another person's never is.
+    /// not see the case, the company's is asked, if the settings share it; another person's never is.
     ///
     /// # Errors
     /// [`Error::UnknownCase`], or what [`Error::disposition`] says.
@@ -135,7 +136,8 @@ impl ServiceCases {
         Err(absent(error, code))
     }
 
-    /// The same, or what is stored while TeamViewer does not answer, or does not let the account see the case.
+    /// The same, or what is stored while TeamViewer does not answer, or does not let the account see the case. Where the
+    /// settings do not share the company's account, what others have seen is told to nobody.
     pub(crate) async fn case_if_possible(
         &self,
         code: &CaseCode,
@@ -149,7 +151,11 @@ impl ServiceCases {
                         && matches!(error.disposition(), Disposition::Retry { .. }) =>
             {
                 let stored = self.rows.get(code).await?;
-                stored.map(|stored| stored.case).ok_or(error)
+                let is_own = |case: &ServiceCase| case.account == *with;
+                match stored.map(|stored| stored.case) {
+                    Some(case) if is_own(&case) || self.may_be_told(with).await? => Ok(case),
+                    Some(_) | None => Err(error),
+                }
             }
             seen => seen,
         }
@@ -298,8 +304,8 @@ impl ServiceCases {
         .await
     }
 
-    /// Asks with the account of whoever wants it. Where TeamViewer does not let that one see the case, and the case is one
-    /// of the company's account, asks with that. Never with the account of another person.
+    /// Asks with the account of whoever wants it. Where TeamViewer does not let that one see the case, asks with the
+    /// company's, if the settings share it. Never with the account of another person.
     async fn with_account<T, F>(
         &self,
         code: &CaseCode,
@@ -321,29 +327,36 @@ impl ServiceCases {
             Ok(value) => return Ok((value, with.clone())),
             Err(error) => error,
         };
-        let Some(other) = seen_with.filter(|other| *other != with) else {
-            let is_gone = error.is_absent();
-            return Err(Refused { error, is_gone });
-        };
-        if !error.is_of_case() || !self.is_companys(other).await? {
-            return Err(error.into());
+        let is_gone = error.is_absent() && seen_with.is_none_or(|seen| seen == with);
+        let refused = Refused { error, is_gone };
+        if !refused.error.is_of_case() {
+            return Err(refused);
         }
-        match self.ask(other, now, &call).await {
-            Ok(value) => Ok((value, other.clone())),
-            Err(other) if other.is_absent() => Err(Refused {
-                error: other,
-                is_gone: true,
+        let shared = self.case_settings().await?.filter(|cases| cases.shared);
+        let companys = shared.map(|cases| cases.account);
+        let Some(companys) = companys.filter(|companys| companys != with) else {
+            return Err(refused);
+        };
+        match self.ask(&companys, now, &call).await {
+            Ok(value) => Ok((value, companys)),
+            Err(error) if error.is_absent() => Err(Refused {
+                is_gone: is_gone || seen_with == Some(&companys),
+                error,
             }),
-            Err(other) if other.is_of_account() => Err(error.into()),
-            Err(other) => Err(other.into()),
+            Err(error) if error.is_of_account() => Err(refused),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Whether the account is the one that the settings name, rather than a person's.
-    async fn is_companys(&self, account: &AccountName) -> Result<bool, Error> {
+    /// Whether what the company knows of cases may be told to whoever has this account.
+    async fn may_be_told(&self, account: &AccountName) -> Result<bool, Error> {
+        let cases = self.case_settings().await?;
+        Ok(cases.is_some_and(|cases| cases.shared || cases.account == *account))
+    }
+
+    async fn case_settings(&self) -> Result<Option<CaseSettings>, Error> {
         let stored = self.settings.get().await?;
-        let cases = stored.and_then(|stored| stored.settings.cases);
-        Ok(cases.is_some_and(|cases| cases.account == *account))
+        Ok(stored.and_then(|stored| stored.settings.cases))
     }
 }
 

@@ -52,12 +52,14 @@ pub(crate) fn caller_fields() -> impl Iterator<Item = String> {
 }
 
 impl ServiceCases {
-    /// Reads a task: these fields, and those that say what it is.
+    /// Reads a task: these fields, and those that say what it is. Where `tables` are named, of others only what they are
+    /// called is learned.
     pub(crate) async fn task(
         &self,
         account: &AccountName,
         task: &TaskReference,
         fields: &BTreeSet<String>,
+        tables: Option<&[String]>,
         now: Timestamp,
     ) -> Result<Task, Error> {
         let moment = self.moment(now);
@@ -65,14 +67,14 @@ impl ServiceCases {
             .accounts
             .connect(account, Vendor::ServiceNow, &moment)
             .await?;
-        match self.read(account, &connected, task, fields).await {
+        match self.read(account, &connected, task, fields, tables).await {
             Err(Error::ServiceNow { error, .. }) if error.is_unauthorized() => {
                 let other = self
                     .accounts
                     .reconnect(account, &connected, &moment)
                     .await?;
                 match other {
-                    Some(other) => self.read(account, &other, task, fields).await,
+                    Some(other) => self.read(account, &other, task, fields, tables).await,
                     None => Err(Error::ServiceNow {
                         account: account.clone(),
                         error,
@@ -89,6 +91,7 @@ impl ServiceCases {
         connected: &Connected,
         task: &TaskReference,
         fields: &BTreeSet<String>,
+        tables: Option<&[String]>,
     ) -> Result<Task, Error> {
         let vendors = self.accounts.vendors();
         let base = vendors.base(Vendor::ServiceNow, &connected.account.instance);
@@ -104,6 +107,9 @@ impl ServiceCases {
         }
         let key = key(task)?;
         let named = task.table.clone().or_else(|| table_of_number(task));
+        if let Some(named) = &named {
+            check_table(named, tables)?;
+        }
         let asked = table(named.as_deref().unwrap_or(ANY_TASK))?;
         // A template was checked when it was stored; what is no path has no value.
         let paths: Vec<FieldPath> = fields
@@ -115,15 +121,20 @@ impl ServiceCases {
             account: account.clone(),
             error: Box::new(error),
         };
-        let shown = client.shown(&asked, &key, &paths).await;
+        // Which table a record is in that has only an id is to be known before anything else is.
+        let first = if named.is_some() {
+            paths.as_slice()
+        } else {
+            &[]
+        };
+        let shown = client.shown(&asked, &key, first).await;
         let Answer {
             value: mut shown, ..
         } = shown.map_err(failed)?;
         let class = shown.class.as_deref().map(table).transpose()?;
-        // Tasks in general do not have the fields of their own table.
-        if named.is_none()
-            && let Some(class) = class.as_ref().filter(|class| **class != asked)
-        {
+        if named.is_none() {
+            let class = class.as_ref().unwrap_or(&asked);
+            check_table(class.as_str(), tables)?;
             let key = RecordKey::SysId(shown.sys_id.clone());
             shown = client
                 .shown(class, &key, &paths)
@@ -153,6 +164,16 @@ fn key(task: &TaskReference) -> Result<RecordKey, Error> {
             "it names neither the record's id nor its number".to_owned(),
         )),
     }
+}
+
+fn check_table(name: &str, tables: Option<&[String]>) -> Result<(), Error> {
+    let is_read = |tables: &[String]| tables.iter().any(|table| table == name);
+    if tables.is_none_or(is_read) {
+        return Ok(());
+    }
+    Err(Error::OtherTable {
+        table: name.to_owned(),
+    })
 }
 
 fn table(name: &str) -> Result<Table, Error> {

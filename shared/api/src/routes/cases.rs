@@ -52,7 +52,8 @@ fn reading<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
         Route::new(Method::GET, "/v1/cases/{code}", ITIL, "getCase", get)
             .says(
                 "Read a service case",
-                "As TeamViewer has it at this moment. When it refuses, the answer is 409.",
+                "As TeamViewer has it at this moment, for the caller's own account, or for the company's where that may be used. When \
+                 TeamViewer refuses, or the caller must sign in there first, the answer is 409.",
             )
             .also_answers(&[409]),
         Route::new(
@@ -64,8 +65,9 @@ fn reading<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
         )
         .says(
             "Get the address by which a supporter enters a session",
-            "It is asked of TeamViewer at this moment and is stored nowhere. Whoever opens it is the supporter: do not pass it \
-             on. When TeamViewer refuses, the answer is 409.",
+            "It is asked of TeamViewer at this moment, with the caller's own account, or with the company's where that may be \
+             used, and is stored nowhere. Whoever opens it is the supporter: do not pass it on. When TeamViewer refuses, or the \
+             caller must sign in there first, the answer is 409.",
         )
         .also_answers(&[409]),
         Route::new(
@@ -106,7 +108,8 @@ fn changing<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
         )
         .says(
             "Close a service case",
-            "And have its connections fetched. One that is closed stays so.",
+            "And have its connections fetched. One that is closed stays so. The caller must sign in at TeamViewer first where \
+             the company's account may not be used: the answer is 409 until then.",
         ),
         Route::new(
             Method::POST,
@@ -117,7 +120,8 @@ fn changing<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
         )
         .says(
             "Assign a service case to a supporter",
-            "By TeamViewer's id of them.",
+            "By TeamViewer's id of them. The caller must sign in at TeamViewer first where the company's account may not be used: \
+             the answer is 409 until then.",
         )
         .example(|| json!({"user": "u1001"})),
         Route::new(
@@ -164,17 +168,20 @@ async fn get(
     deps: Arc<Deps>,
     call: Call<Named, Nothing, ()>,
 ) -> Result<Found<ServiceCase>, Problem> {
+    let person = call.person()?;
     let now = call.moment.now;
-    Ok(Found(deps.management.case(&call.path.code, now).await?))
+    let case = deps.management.case(&call.path.code, &person, now).await?;
+    Ok(Found(case))
 }
 
 async fn supporter_link(
     deps: Arc<Deps>,
     call: Call<Named, Nothing, ()>,
 ) -> Result<Found<SupporterLink>, Problem> {
+    let person = call.person()?;
     let link = deps
         .management
-        .supporter_link(&call.path.code, call.moment.now)
+        .supporter_link(&call.path.code, &person, call.moment.now)
         .await?;
     Ok(Found(link))
 }
@@ -207,9 +214,10 @@ async fn close(
     deps: Arc<Deps>,
     call: Call<Named, Nothing, ()>,
 ) -> Result<Found<ServiceCase>, Problem> {
+    let person = call.person()?;
     let closed = deps
         .management
-        .close_case(&call.path.code, call.moment.now)
+        .close_case(&call.path.code, &person, call.moment.now)
         .await?;
     Ok(Found(closed))
 }
@@ -218,10 +226,11 @@ async fn assign(
     deps: Arc<Deps>,
     call: Call<Named, Nothing, Json<AssignCase>>,
 ) -> Result<Found<ServiceCase>, Problem> {
+    let person = call.person()?;
     let Json(request) = call.body;
     let assigned = deps
         .management
-        .assign_case(&call.path.code, &request, call.moment.now)
+        .assign_case(&call.path.code, &request, &person, call.moment.now)
         .await?;
     Ok(Found(assigned))
 }

@@ -374,6 +374,58 @@ async fn who_has_not_signed_in_is_told_how_unless_the_company_account_may_be_use
 }
 
 #[tokio::test]
+async fn nobody_works_with_the_companys_account_where_it_is_not_shared() {
+    let sessions = json!([session("s119-457-589", "2026-11-22T09:00:00Z")]);
+    let settings = json!({"shared": false, "sign_in_account": "people"});
+    let office = Office::new(sessions, settings).await;
+    let template = json!({"name": "TV_A", "subject": "Code", "text": "${teamviewer.code}"});
+    let put = ask("PUT", "/v1/mail-templates/TV_A").json(&template);
+    assert_eq!(office.scene.ask(put.token(&office.admin)).await.status, 201);
+    // The list is the company's for all, and makes the case known.
+    let listed = office.get("/v1/cases").await;
+    assert_eq!(listed.body["cases"].as_array().unwrap().len(), 1);
+    let all = [
+        ("GET", "", Value::Null),
+        ("GET", "/supporter-link", Value::Null),
+        ("POST", "/assign", json!({"user": "u1001"})),
+        ("POST", "/share/preview", json!({"template": "TV_A"})),
+        ("POST", "/share", json!({"template": "TV_A"})),
+        ("POST", "/close", Value::Null),
+    ];
+    let ask_all = async |refused: bool| {
+        for (method, path, body) in &all {
+            let path = format!("/v1/cases/s119-457-589{path}");
+            let answer = match *method {
+                "GET" => office.get(&path).await,
+                _ => office.post(&path, body.clone()).await,
+            };
+            let expected = if refused { 409 } else { 200 };
+            assert_eq!(answer.status, expected, "{path}: {answer:?}");
+            if refused {
+                let detail = answer.body["detail"].as_str().unwrap();
+                assert!(detail.contains("POST /v1/teamviewer/sign-in"), "{detail}");
+            }
+        }
+    };
+    ask_all(true).await;
+    let [session] = office
+        .company
+        .records("sessions")
+        .await
+        .unwrap()
+        .try_into()
+        .unwrap();
+    assert_eq!(session["state"], "Open", "{session}");
+    assert!(office.scene.aws().mails.is_empty());
+    office.own_account("connected").await;
+    let assigned = json!({"assigned_userid": "u1001"});
+    let changed = office.company.change_session("s119-457-589", &assigned);
+    changed.await.unwrap();
+    ask_all(false).await;
+    assert_eq!(office.scene.aws().mails.len(), 1);
+}
+
+#[tokio::test]
 async fn who_must_sign_in_again_is_told_so_and_goes_on_with_the_company_account() {
     let office = Office::new(json!([]), json!({})).await;
     office.own_account("reconnect").await;

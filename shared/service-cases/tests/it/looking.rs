@@ -205,14 +205,19 @@ async fn cases_of_a_task_are_found_by_number_and_by_id() {
     assert_eq!(find("INC0010003").await, Vec::<String>::new());
 }
 
-/// A case that Ann has created with her own account, as the table knows it.
-async fn of_ann(stack: &Stack) -> domain::AccountName {
+/// A case of Ann's that we do not know.
+async fn of_ann_unseen(stack: &Stack) -> domain::AccountName {
     stack
         .teamviewer
         .put_sessions(&json!([case(CODE)]))
         .await
         .unwrap();
-    let ann = stack.sign_in("ann").await;
+    stack.sign_in("ann").await
+}
+
+/// A case that Ann has created with her own account, as the table knows it.
+async fn of_ann(stack: &Stack) -> domain::AccountName {
+    let ann = of_ann_unseen(stack).await;
     let seen = stack.cases.case(&code(), &ann, now()).await.unwrap();
     assert_eq!(seen.account, ann);
     ann
@@ -222,7 +227,7 @@ async fn of_ann(stack: &Stack) -> domain::AccountName {
 async fn nobody_acts_with_the_account_of_somebody_else() {
     let stack = Stack::new().await;
     of_ann(&stack).await;
-    stack.set(&settings()).await;
+    stack.share_company(false).await;
     let bob = stack.sign_in("bob").await;
     for refused in [
         stack.cases.case(&code(), &bob, after(1)).await.err(),
@@ -259,18 +264,31 @@ async fn nobody_acts_with_the_account_of_somebody_else() {
 }
 
 #[tokio::test]
-async fn case_of_the_companys_account_may_be_asked_for_by_all() {
-    let stack = Stack::new().await;
-    stack.set(&settings()).await;
-    stack
-        .teamviewer
-        .put_sessions(&json!([case(CODE)]))
-        .await
-        .unwrap();
-    stack.cases.case(&code(), &account(), now()).await.unwrap();
-    let bob = stack.sign_in("bob").await;
-    let seen = stack.cases.case(&code(), &bob, after(1)).await.unwrap();
-    assert_eq!(seen.state, CaseState::Open);
+async fn companys_account_is_asked_for_everybody_where_it_is_shared() {
+    // Ann's case, the company's, and one that nobody has looked at.
+    for seen_by in [Some("ann"), Some("company"), None] {
+        let stack = Stack::new().await;
+        let ann = of_ann_unseen(&stack).await;
+        let seen_with = match seen_by {
+            Some("ann") => Some(ann),
+            Some(_) => Some(account()),
+            None => None,
+        };
+        if let Some(seen_with) = seen_with {
+            stack.cases.case(&code(), &seen_with, now()).await.unwrap();
+        }
+        let bob = stack.sign_in("bob").await;
+        for shared in [false, true] {
+            stack.share_company(shared).await;
+            let seen = stack.cases.case(&code(), &bob, after(1)).await;
+            let link = stack.cases.supporter_link(&code(), &bob, after(1)).await;
+            assert_eq!(seen.is_ok(), shared, "{seen_by:?}: {seen:?}");
+            assert_eq!(link.is_ok(), shared, "{seen_by:?}");
+            assert_eq!(stack.events(CASE_CLOSED).len(), 0);
+        }
+        let closed = stack.cases.close(&code(), &bob, after(2)).await;
+        assert_eq!(closed.unwrap().state, CaseState::Closed);
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Mailing a code, once.
 
-use domain::{MailTemplate, TemplateName};
+use domain::{AccountName, MailTemplate, TemplateName};
 use serde_json::{Value, json};
-use service_cases::{CaseMail, Error, ErrorKind, SentCaseMail};
+use service_cases::{CaseMail, Error, ErrorKind, Sender, SentCaseMail};
 
-use crate::stack::{CODE, SECRET, Stack, after, case, code, now, settings};
+use crate::stack::{CODE, SECRET, Stack, account, after, case, code, now, settings};
 
 fn request() -> CaseMail {
     CaseMail {
@@ -13,6 +13,13 @@ fn request() -> CaseMail {
         cc: Vec::new(),
         share_id: None,
         resend: false,
+    }
+}
+
+fn ann(account: &AccountName) -> Sender<'_> {
+    Sender {
+        name: "Ann",
+        account,
     }
 }
 
@@ -53,7 +60,13 @@ async fn with_incident() -> Stack {
 async fn share(stack: &Stack, request: &CaseMail, seconds: i64) -> Result<SentCaseMail, Error> {
     stack
         .cases
-        .share(&settings(), &code(), request, "Ann", after(seconds))
+        .share(
+            &settings(),
+            &code(),
+            request,
+            ann(&account()),
+            after(seconds),
+        )
         .await
 }
 
@@ -158,9 +171,14 @@ async fn mail_that_was_sent_is_sent_again_under_another_name_only() {
 async fn two_at_once_send_one() {
     let stack = with_incident().await;
     let (settings, request, code) = (settings(), request(), code());
+    let company = account();
     let (one, two) = tokio::join!(
-        stack.cases.share(&settings, &code, &request, "Ann", now()),
-        stack.other.share(&settings, &code, &request, "Ann", now())
+        stack
+            .cases
+            .share(&settings, &code, &request, ann(&company), now()),
+        stack
+            .other
+            .share(&settings, &code, &request, ann(&company), now())
     );
     let outcomes = [one, two];
     assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
@@ -259,10 +277,10 @@ async fn recipient_is_the_customer_else_the_caller_else_nobody() {
         .change_session(CODE, &nobody)
         .await
         .unwrap();
-    let (settings, wanted, code) = (settings(), request(), code());
+    let (settings, wanted, code, company) = (settings(), request(), code(), account());
     let preview = stack
         .cases
-        .preview_mail(&settings, &code, &wanted, "Ann", now());
+        .preview_mail(&settings, &code, &wanted, ann(&company), now());
     assert_eq!(preview.await.unwrap().to, ["bea@example.com"]);
 
     let alone = stack_of_nobody().await;
@@ -301,6 +319,66 @@ async fn words_of_a_customer_lead_to_nobody_elses_task() {
         for text in ["Printer", "Bea", "bea@example.com"] {
             assert_eq!(mails.to_string().contains(text), has_task, "{mails}");
         }
+    }
+}
+
+#[tokio::test]
+async fn table_that_is_not_set_is_read_for_nobody() {
+    for names_table in [true, false] {
+        let stack = stack(json!({})).await;
+        let (number, sys_id) = stack.incident("Printer").await;
+        let task = json!({"sys_id": sys_id, "number": number, "table": "incident"});
+        let task = if names_table {
+            task
+        } else {
+            json!({"sys_id": sys_id})
+        };
+        let change = json!({"custom_api": task.to_string()});
+        stack
+            .teamviewer
+            .change_session(CODE, &change)
+            .await
+            .unwrap();
+        let mut settings = settings();
+        let company = account();
+        let request = CaseMail {
+            to: vec!["eve@example.com".to_owned()],
+            ..request()
+        };
+        for (table, is_read) in [("problem", false), ("task", false), ("incident", true)] {
+            if let Some(cases) = &mut settings.cases {
+                cases.tables = vec![table.to_owned()];
+            }
+            let code = code();
+            let preview =
+                stack
+                    .cases
+                    .preview_mail(&settings, &code, &request, ann(&company), now());
+            let preview = preview.await.unwrap();
+            let text = preview.text.unwrap_or_default() + &preview.subject;
+            assert_eq!(text.contains("Bea Lee"), is_read, "{table}: {text}");
+            let warnings = preview.warnings.join(" ");
+            let names_both = warnings.contains("`incident`") && warnings.contains("`cases.tables`");
+            assert_eq!(names_both, !is_read, "{table}: {warnings}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_case_is_mailed_by_those_who_may_see_it() {
+    let stack = with_incident().await;
+    stack.sign_in("ann").await;
+    let bob = stack.sign_in("bob").await;
+    let company = account();
+    stack.cases.case(&code(), &company, now()).await.unwrap();
+    for (shared, is_shown) in [(false, false), (true, true)] {
+        stack.share_company(shared).await;
+        let (code, request, settings) = (code(), request(), settings());
+        let preview = stack
+            .cases
+            .preview_mail(&settings, &code, &request, ann(&bob), now());
+        let preview = preview.await;
+        assert_eq!(preview.is_ok(), is_shown, "{shared}: {:?}", preview.err());
     }
 }
 

@@ -231,11 +231,16 @@ impl Stack {
         (self.process)(name)
     }
 
-    /// Stores the settings.
-    pub(crate) async fn set(&self, settings: &Settings) {
+    /// Stores the settings, with the company's account for all or for nobody but the stack itself.
+    pub(crate) async fn share_company(&self, shared: bool) {
+        let mut settings = settings();
+        if let Some(cases) = &mut settings.cases {
+            cases.shared = shared;
+        }
         let table = "teamviewer_table".to_owned();
         let stored = store::TeamViewerSettings::new(self.tables.clone(), table);
-        let put = stored.put(settings, None, "test", now()).await;
+        let version = stored.get().await.unwrap().map(|stored| stored.version);
+        let put = stored.put(&settings, version, "test", now()).await;
         assert!(put.unwrap().is_some());
     }
 
