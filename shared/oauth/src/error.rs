@@ -1,5 +1,10 @@
+use std::time::Duration;
+
 use retry::Disposition;
 use vendor_http::Failure;
+
+/// How soon it is noticed that a client was mended.
+const LOOK_EVERY: Duration = Duration::from_mins(20);
 
 /// A token endpoint that gave no tokens. The text holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -8,13 +13,20 @@ pub enum Error {
     /// connect the account again.
     #[error("the vendor refused to give tokens: {0}")]
     Refused(Refusal),
+    /// The vendor said no to the client, or to the address that it asks from, and nothing about the grant. Wait: it goes on
+    /// once somebody has mended that.
+    #[error(
+        "the vendor refuses the OAuth client, or the address that it asks from, and not the account: {0}. An administrator \
+             must mend the app at the vendor's, or give its new id or secret here"
+    )]
+    Client(Refusal),
     /// The vendor is overloaded or broken. Retry: a refused call has used nothing up.
     #[error("the vendor's token endpoint answered {status}")]
     Unavailable {
         /// The status of the answer.
         status: u16,
         /// The delay that the vendor named.
-        after: Option<std::time::Duration>,
+        after: Option<Duration>,
     },
     /// No whole answer. Retry: should the vendor have given new tokens that never arrived, it tells by refusing the
     /// next attempt.
@@ -58,6 +70,7 @@ impl Error {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Refused(_) | Self::Unreachable(Failure::Unsendable { .. }) => Disposition::GiveUp,
+            Self::Client(_) => Disposition::Wait { every: LOOK_EVERY },
             Self::Unavailable { after, .. } => Disposition::Retry { after: *after },
             Self::Unreachable(_) | Self::Unusable { .. } => Disposition::RETRY,
         }

@@ -25,6 +25,9 @@ pub struct Provider {
     /// Whether codes are bound to whoever asked for them (PKCE). False where the vendor does not document it: then neither
     /// endpoint hears of it, and the state and the client's secret alone protect the code.
     pub pkce: bool,
+    /// Words by which the vendor refuses the client, or the address that it asks from, and says nothing of the grant: that is
+    /// still good once somebody has mended the other. Empty where the vendor's words do not tell the two apart.
+    pub client_refusals: &'static [&'static str],
 }
 
 /// How parameters are written.
@@ -118,6 +121,7 @@ mod tests {
             scope: Some("read write".into()),
             refreshable: &[],
             pkce: true,
+            client_refusals: &[],
         };
         let client = Client {
             id: "closed loop".to_owned(),

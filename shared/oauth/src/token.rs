@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Parameters whose values never appear in an error.
 const SECRETS: [&str; 4] = ["client_secret", "code", "code_verifier", "refresh_token"];
 /// How TeamViewer says "not now", with a status that otherwise says "no".
-const RATE_LIMIT: &str = "rate_limit_reached";
+const LATER: [&str; 3] = ["rate_limit_reached", "too_many_retries", "internal_error"];
 /// Longest part of a vendor's words that is repeated, in characters.
 const LONGEST_WORDS: usize = 200;
 
@@ -130,68 +130,71 @@ impl Provider {
             .map(|(_, value)| *value)
             .chain(basic.map(ExposeSecret::expose_secret))
             .collect();
-        read(&response, &sent)
+        self.read(&response, &sent)
     }
-}
 
-fn read(response: &Response, secrets: &[&str]) -> Result<Tokens, Error> {
-    let body = response.json().unwrap_or_default();
-    let status = response.status;
-    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::trim);
-    let words = |name: &str| {
-        let text = text(name).filter(|text| !text.is_empty())?;
-        // Some servers quote what they refuse.
-        let text = secrets
-            .iter()
-            .filter(|secret| !secret.is_empty())
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
-        Some(text.chars().take(LONGEST_WORDS).collect())
-    };
-    if response.is_success() {
-        let access = text("access_token").filter(|token| !token.is_empty());
-        let Some(access) = access else {
-            return Err(match words("error") {
-                Some(code) => Error::Refused(Refusal {
-                    status,
-                    code: Some(code),
-                    description: words("error_description"),
-                }),
-                None => Error::Unusable {
-                    status,
-                    title: response.page_title(),
-                },
-            });
+    fn read(&self, response: &Response, secrets: &[&str]) -> Result<Tokens, Error> {
+        let body = response.json().unwrap_or_default();
+        let status = response.status;
+        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::trim);
+        let words = |name: &str| {
+            let text = text(name).filter(|text| !text.is_empty())?;
+            // Some servers quote what they refuse.
+            let text = secrets
+                .iter()
+                .filter(|secret| !secret.is_empty())
+                .fold(text.to_owned(), |text, secret| text.replace(secret, "…"));
+            Some(text.chars().take(LONGEST_WORDS).collect())
         };
-        return Ok(Tokens {
-            access: access.into(),
-            refresh: text("refresh_token")
-                .filter(|token| !token.is_empty())
-                .map(Into::into),
-            expires_in: body.get("expires_in").and_then(seconds),
-            scope: words("scope"),
-        });
-    }
-    // Wrong user, secret, token or grant: 400 by the standard, 401 in ServiceNow's answers, 403 for a client that may not.
-    // A page instead of JSON comes from something in between, which may go away.
-    let refusal = (400..500).contains(&status) && ![404, 408, 425, 429].contains(&status);
-    let later = text("error") == Some(RATE_LIMIT);
-    if refusal && body.is_object() && !later {
-        return Err(Error::Refused(Refusal {
+        let refused = || {
+            let refusal = Refusal {
+                status,
+                code: words("error"),
+                description: words("error_description"),
+            };
+            match text("error") {
+                Some(code) if self.client_refusals.contains(&code) => Error::Client(refusal),
+                Some(_) | None => Error::Refused(refusal),
+            }
+        };
+        if response.is_success() {
+            let access = text("access_token").filter(|token| !token.is_empty());
+            let Some(access) = access else {
+                return Err(match text("error") {
+                    Some(code) if !code.is_empty() => refused(),
+                    Some(_) | None => Error::Unusable {
+                        status,
+                        title: response.page_title(),
+                    },
+                });
+            };
+            return Ok(Tokens {
+                access: access.into(),
+                refresh: text("refresh_token")
+                    .filter(|token| !token.is_empty())
+                    .map(Into::into),
+                expires_in: body.get("expires_in").and_then(seconds),
+                scope: words("scope"),
+            });
+        }
+        // Wrong user, secret, token or grant: 400 by the standard, 401 in ServiceNow's answers, 403 for a client that may not.
+        // A page instead of JSON comes from something in between, which may go away.
+        let refusal = (400..500).contains(&status) && ![404, 408, 425, 429].contains(&status);
+        let later = text("error").is_some_and(|code| LATER.contains(&code));
+        if refusal && body.is_object() && !later {
+            return Err(refused());
+        }
+        if later || status == 408 || status == 425 || status == 429 || status >= 500 {
+            return Err(Error::Unavailable {
+                status,
+                after: response.retry_after(),
+            });
+        }
+        Err(Error::Unusable {
             status,
-            code: words("error"),
-            description: words("error_description"),
-        }));
+            title: response.page_title(),
+        })
     }
-    if later || status == 408 || status == 425 || status == 429 || status >= 500 {
-        return Err(Error::Unavailable {
-            status,
-            after: response.retry_after(),
-        });
-    }
-    Err(Error::Unusable {
-        status,
-        title: response.page_title(),
-    })
 }
 
 /// Some servers write the number as a text.

@@ -21,6 +21,7 @@ fn provider(server: &Server, encoding: Encoding) -> Provider {
         scope: Some("read write".into()),
         refreshable: &[("refresh_token_expires_in", 7_776_000)],
         pkce: true,
+        client_refusals: &["invalid_client", "blocked"],
     }
 }
 
@@ -136,6 +137,9 @@ async fn no_is_told_from_not_now() {
         json!({"error": "invalid_grant", "error_description": "The refresh token is used up."});
     let page = "<html><head><title>Log in</title></head></html>";
     let give_up = Disposition::GiveUp;
+    let wait = Disposition::Wait {
+        every: Duration::from_mins(20),
+    };
     for (step, disposition, words) in [
         (
             Step::json(401, &denied),
@@ -156,6 +160,31 @@ async fn no_is_told_from_not_now() {
             Step::json(403, json!({"error": "rate_limit_reached"})),
             Disposition::RETRY,
             "answered 403",
+        ),
+        (
+            Step::json(400, json!({"error": "too_many_retries"})),
+            Disposition::RETRY,
+            "answered 400",
+        ),
+        (
+            Step::json(400, json!({"error": "internal_error"})),
+            Disposition::RETRY,
+            "answered 400",
+        ),
+        (
+            Step::json(401, json!({"error": "invalid_client"})),
+            wait,
+            "An administrator must mend",
+        ),
+        (
+            Step::json(403, json!({"error": "blocked"})),
+            wait,
+            "blocked",
+        ),
+        (
+            Step::json(401, json!({"error": "unauthorized_client"})),
+            give_up,
+            "unauthorized_client (HTTP 401)",
         ),
         (Step::json(200, &invalid), give_up, "invalid_grant"),
         (
@@ -224,6 +253,7 @@ async fn client_proves_itself_by_basic_where_the_vendor_wants_it() {
     let provider = Provider {
         client_authentication: ClientAuthentication::Basic,
         scope: Some("read:users manage:all".into()),
+        client_refusals: &[],
         ..provider(&server, Encoding::Form)
     };
     let tokens = provider.client_credentials(&http, &client()).await.unwrap();

@@ -17,6 +17,7 @@ pub fn oauth(base: &BaseUrl) -> Provider {
         scope: Some("manage:all".into()),
         refreshable: &[],
         pkce: true,
+        client_refusals: &[],
     }
 }
 

@@ -15,6 +15,7 @@ pub fn oauth(base: &BaseUrl) -> Provider {
         scope: None,
         refreshable: &[],
         pkce: true,
+        client_refusals: &[],
     }
 }
 

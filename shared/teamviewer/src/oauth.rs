@@ -17,6 +17,7 @@ pub fn oauth(api: &BaseUrl, login: &BaseUrl) -> Provider {
         scope: None,
         refreshable: &[],
         pkce: false,
+        client_refusals: &["invalid_client", "unauthorized_client", "blocked"],
     }
 }
 

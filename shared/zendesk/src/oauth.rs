@@ -21,6 +21,7 @@ pub fn oauth(base: &BaseUrl) -> Provider {
             ("refresh_token_expires_in", 7_776_000),
         ],
         pkce: true,
+        client_refusals: &[],
     }
 }
 
