@@ -2,6 +2,9 @@
 //!
 //! Source: RFC 4180, 2
 
+/// Without it Excel takes UTF-8 for the encoding of its country.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Rows of comma-separated values, with the names of the columns above.
 #[derive(Debug)]
 pub(crate) struct Csv {
@@ -12,7 +15,7 @@ impl Csv {
     /// Only the names.
     pub(crate) fn new(names: &[&str]) -> Self {
         let mut csv = Self {
-            text: String::new(),
+            text: BYTE_ORDER_MARK.to_owned(),
         };
         csv.row(names.iter().map(|name| (*name).to_owned()));
         csv
@@ -24,7 +27,7 @@ impl Csv {
             if place > 0 {
                 self.text.push(',');
             }
-            self.text.push_str(&quoted(&harmless(cell)));
+            self.text.push_str(&quoted(&harmless(&cell)));
         }
         self.text.push_str("\r\n");
     }
@@ -34,24 +37,30 @@ impl Csv {
     }
 }
 
-/// Spreadsheets take what begins so for a formula, and would do what a customer's name tells them. The quotation mark says
-/// that it is text.
+/// Spreadsheets take a cell that begins so for a formula, and would do what a customer's name tells them. The apostrophe says
+/// that it is text. Where the list separator is `;`, or a line break is taken for the end of a row whatever the quotation marks
+/// say, a cell of theirs begins in the middle of ours.
 ///
 /// Source: <https://owasp.org/www-community/attacks/CSV_Injection>
-fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell
+fn harmless(cell: &str) -> String {
+    let mut safe = String::with_capacity(cell.len());
+    if cell.starts_with(['\t', '\r', '\n']) {
+        safe.push('\'');
     }
+    let mut begins = true;
+    for c in cell.chars() {
+        if begins && matches!(c, '=' | '+' | '-' | '@') {
+            safe.push('\'');
+        }
+        let separates = matches!(c, ';' | '\t' | '\r' | '\n');
+        begins = separates || (begins && (c.is_whitespace() || c == '"'));
+        safe.push(c);
+    }
+    safe
 }
 
 fn quoted(cell: &str) -> String {
-    if cell.contains(['"', ',', '\r', '\n']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
+    format!("\"{}\"", cell.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -64,36 +73,46 @@ mod tests {
         csv.into_text()
     }
 
+    fn expected(cell: &str, rest: &str) -> String {
+        format!("\u{feff}\"a\",\"b\"\r\n\"{cell}\"{rest}\r\n")
+    }
+
     #[test]
-    fn cells_are_quoted_where_they_must_be_and_only_there() {
-        for (cell, expected) in [
+    fn every_cell_is_quoted() {
+        for (cell, quoted) in [
             ("plain", "plain"),
             ("", ""),
             ("é ü", "é ü"),
-            ("one, two", "\"one, two\""),
-            ("say \"yes\"", "\"say \"\"yes\"\"\""),
-            ("a\nb", "\"a\nb\""),
-            ("a\r\nb", "\"a\r\nb\""),
+            ("one, two", "one, two"),
+            ("say \"yes\"", "say \"\"yes\"\""),
+            ("a\r\nb", "a\r\nb"),
         ] {
-            assert_eq!(written(&[cell, "x"]), format!("a,b\r\n{expected},x\r\n"));
+            assert_eq!(written(&[cell, "x"]), expected(quoted, ",\"x\""));
         }
     }
 
     #[test]
-    fn no_cell_is_a_formula() {
-        for (cell, expected) in [
+    fn no_cell_is_a_formula_whatever_separates_cells_there() {
+        for (cell, harmless) in [
             (
                 "=HYPERLINK(\"http://x\",\"y\")",
-                "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\"",
+                "'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")",
             ),
             ("+1", "'+1"),
             ("-1", "'-1"),
             ("@x", "'@x"),
-            ("\t=1", "'\t=1"),
-            ("\r=1", "\"'\r=1\""),
-            ("a=1", "a=1"),
+            (" =1", " '=1"),
+            ("\t=1", "'\t'=1"),
+            ("\r=1", "'\r'=1"),
+            ("\n=1", "'\n'=1"),
+            ("ok;=1", "ok;'=1"),
+            ("ok; \"@x", "ok; \"\"'@x"),
+            ("nice\n=1", "nice\n'=1"),
+            ("nice\r\n +1", "nice\r\n '+1"),
+            ("a\t-1", "a\t'-1"),
+            ("a=1; b-2", "a=1; b-2"),
         ] {
-            assert_eq!(written(&[cell]), format!("a,b\r\n{expected}\r\n"));
+            assert_eq!(written(&[cell]), expected(harmless, ""));
         }
     }
 }

@@ -145,7 +145,7 @@ async fn walked(scene: &Scene, token: &str, path: &str, csv: bool) -> (Vec<Strin
                 .lines()
                 .skip(1)
                 .filter_map(|line| line.split(',').next());
-            found.extend(rows.map(str::to_owned));
+            found.extend(rows.map(|id| id.trim_matches('"').to_owned()));
             answer.headers.get("x-next-cursor").cloned()
         } else {
             found.extend(ids(&answer).into_iter().map(str::to_owned));
@@ -197,8 +197,11 @@ async fn csv_is_text_with_names_above_and_no_formula() {
         "text/csv; charset=utf-8; header=present"
     );
     let text = answer.body.as_str().unwrap();
-    assert!(text.starts_with("id,started_at,ended_at,"), "{text}");
-    assert!(text.contains(",'=cmd|' /C calc'!A0,"), "{text}");
+    assert!(
+        text.starts_with("\u{feff}\"id\",\"started_at\",\"ended_at\","),
+        "{text}"
+    );
+    assert!(text.contains(",\"'=cmd|' /C calc'!A0\","), "{text}");
     assert!(text.ends_with("\r\n"), "{text}");
     // Whoever wants JSON gets it, whatever else they would take.
     let asked = ask("GET", LIST).header("accept", "application/json, text/csv");
