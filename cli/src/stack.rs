@@ -243,9 +243,10 @@ impl Stack {
         force: bool,
     ) -> Result<(), Error> {
         match self {
-            Self::Aws { management, .. } => {
-                Ok(management.accounts.delete_account(name, force).await?)
-            }
+            Self::Aws { management, .. } => Ok(management
+                .accounts
+                .delete_account(name, force, now())
+                .await?),
             Self::Api(api) => {
                 let path = ["accounts", name.as_str()];
                 api.delete(&path, &json!({ "force": force })).await

@@ -22,6 +22,8 @@ pub(crate) enum Command {
         #[arg(long)]
         status: bool,
     },
+    /// Sign out at TeamViewer
+    SignOut,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +63,10 @@ impl Command {
                 tell_applied(&applied, output)?;
             }
             Self::SignIn { status } => sign_in(&target.open().await?, *status, output).await?,
+            Self::SignOut => {
+                target.open().await?.sign_out().await?;
+                output.text(format_args!("You are signed out at TeamViewer."))?;
+            }
         }
         Ok(Ending::Good)
     }

@@ -295,6 +295,13 @@ impl Stack {
         }
     }
 
+    pub(crate) async fn sign_out(&self) -> Result<(), Error> {
+        match self {
+            Self::Aws { .. } => Err(Error::NobodyToSignIn),
+            Self::Api(api) => api.delete(&["teamviewer", "sign-in"], &()).await,
+        }
+    }
+
     pub(crate) async fn sign_in(&self) -> Result<SignIn, Error> {
         match self {
             Self::Aws { .. } => Err(Error::NobodyToSignIn),

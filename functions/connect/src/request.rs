@@ -55,6 +55,8 @@ impl Problem {
                 NotCompleted::Denied(_) => "denied",
                 NotCompleted::Changed => "changed",
                 NotCompleted::NoTokens(_) => "no-tokens",
+                NotCompleted::OtherCompany => "other-company",
+                NotCompleted::NotStored(_) => "not-stored",
                 NotCompleted::Trouble(_) => "unavailable",
             },
         }
@@ -67,10 +69,10 @@ impl Problem {
             Self::NotCompleted(problem) => match problem {
                 NotCompleted::NoInvitation => 404,
                 NotCompleted::UnknownState | NotCompleted::Expired | NotCompleted::Denied(_) => 400,
-                NotCompleted::OtherBrowser => 403,
+                NotCompleted::OtherBrowser | NotCompleted::OtherCompany => 403,
                 NotCompleted::Changed => 409,
                 NotCompleted::NoTokens(_) => 502,
-                NotCompleted::Trouble(_) => 503,
+                NotCompleted::NotStored(_) | NotCompleted::Trouble(_) => 503,
             },
         }
     }

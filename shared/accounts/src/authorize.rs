@@ -15,7 +15,7 @@ use vendor_http::Url;
 
 use crate::credential::{Credential, Grant, Issued, OauthCredential};
 use crate::vendors::check_kind;
-use crate::{Accounts, Error, NewAccount, Verification};
+use crate::{Accounts, Connected, Error, Moment, NewAccount, Verification};
 
 /// How long the address that `accounts connect` prints is good.
 const INVITATION: SignedDuration = SignedDuration::from_mins(30);
@@ -23,6 +23,8 @@ const INVITATION: SignedDuration = SignedDuration::from_mins(30);
 const AUTHORIZATION: SignedDuration = SignedDuration::from_mins(10);
 /// How long a freshly connected account may take to be tried out: somebody looks at an empty page meanwhile.
 const VERIFICATION: Duration = Duration::from_secs(12);
+/// How long it may take to find out whether the account belongs to the right company.
+const COMPANY: Duration = Duration::from_secs(8);
 /// Where the vendor sends the browser back to, below the stack's address.
 const CALLBACK: &str = "/connect/callback";
 
@@ -94,6 +96,12 @@ pub struct Completed {
     pub verification: Option<Verification>,
 }
 
+/// What the vendor gave when somebody agreed, and what proves that it was given to this browser.
+struct Agreed<'a> {
+    code: &'a SecretString,
+    verifier: &'a Verifier,
+}
+
 /// Why somebody who came was sent away. The text is for them.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCompleted {
@@ -122,6 +130,17 @@ pub enum NotCompleted {
     /// The vendor did not give tokens for the code.
     #[error("The vendor gave no tokens: {0}. Begin again with the address that you were given.")]
     NoTokens(#[source] oauth::Error),
+    /// Who agreed has an account of another company than the one that the account is to belong to.
+    #[error(
+        "You are signed in at the vendor with an account of another company: nothing was connected. Sign out there, begin \
+         again with the address that you were given, and agree with the account of your company."
+    )]
+    OtherCompany,
+    /// Something on our side, after the invitation was used up.
+    #[error(
+        "The account could not be stored at this moment. Ask for another address: {ASK_AGAIN}."
+    )]
+    NotStored(#[source] Error),
     /// Something on our side.
     #[error(
         "The account could not be connected at this moment. Begin again in a minute, with the address that you were given."
@@ -160,6 +179,18 @@ impl Accounts {
         new: NewAccount,
         client: Option<Client>,
         public: bool,
+        random: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Connect, Error> {
+        self.begin(new, client, public, None, random, now).await
+    }
+
+    async fn begin(
+        &self,
+        new: NewAccount,
+        client: Option<Client>,
+        public: bool,
+        like: Option<AccountName>,
         random: [u8; 32],
         now: Timestamp,
     ) -> Result<Connect, Error> {
@@ -223,6 +254,7 @@ impl Accounts {
         let invitation = Invitation {
             id: hash("invitation", &ticket),
             account: name.clone(),
+            like,
             expires_at,
         };
         self.inner
@@ -238,7 +270,8 @@ impl Accounts {
     }
 
     /// Prepares an account of somebody's own, with the OAuth client and the instance of the account `like`, whose client many
-    /// people sign in with. Asking again gives another address for the same account.
+    /// people sign in with. Asking again gives another address for the same account. Whoever agrees with an account of another
+    /// company is refused.
     ///
     /// # Errors
     /// As [`Accounts::begin_connect`]; [`Error::NoClient`] when `like` has no client for people.
@@ -266,7 +299,7 @@ impl Accounts {
             owner: Some(owner),
         };
         let public = client.secret.is_none();
-        self.begin_connect(new, Some(client), public, random, now)
+        self.begin(new, Some(client), public, Some(like.name), random, now)
             .await
     }
 
@@ -362,35 +395,22 @@ impl Accounts {
         if oauth.client.id != authorization.client_id || before.instance != authorization.instance {
             return Err(NotCompleted::Changed);
         }
-        let provider = self.inner.vendors.oauth(&before, oauth.scope.as_deref())?;
-        let tokens = provider
-            .exchange_code(
-                &self.inner.vendors.http,
-                &oauth.client,
-                &code,
-                &self.redirect_uri()?,
-                &Verifier::derive(browser),
-            )
-            .await
-            .map_err(NotCompleted::NoTokens)?;
-        let credential = Credential::Oauth(OauthCredential {
-            issued: Some(Issued::new(tokens, None, now)),
-            ..oauth
-        });
-        let account = Account {
-            kind: credential.kind(),
-            state: AccountState::Connected,
-            problem: None,
-            updated_at: now,
-            ..before.clone()
+        let invitation = connects.invitation(&authorization.invitation).await;
+        let invitation = invitation.map_err(NotCompleted::table(&before.name))?;
+        let invitation = invitation.ok_or(NotCompleted::NoInvitation)?;
+        // Before anything is used up: when somebody else has the right to change the account, the address is still good.
+        let owner = self.inner.hold(&before, now).await?;
+        let agreed = Agreed {
+            code: &code,
+            verifier: &Verifier::derive(browser),
         };
-        // Two may have begun with one invitation: the first who comes back has used it up.
-        let used_up = connects.use_up(&authorization.invitation).await;
-        if !used_up.map_err(NotCompleted::table(&account.name))? {
-            return Err(NotCompleted::NoInvitation);
+        let taken = self
+            .take_tokens(&before, oauth, agreed, &invitation, &owner, now)
+            .await;
+        if taken.is_err() {
+            self.inner.give_back(&before, &owner).await;
         }
-        self.store(Some(&before), &account, &credential, now)
-            .await?;
+        let account = taken?;
         let name = &account.name;
         if let Err(error) = self.inner.bus.tell(&account, now, now).await {
             tracing::warn!(account = %name, error = startup::chain(&error), "connected account not told of");
@@ -412,6 +432,83 @@ impl Accounts {
             account,
             verification,
         })
+    }
+
+    /// With the right to change the account in hand: turns the code into tokens, uses the invitation up, and stores them.
+    async fn take_tokens(
+        &self,
+        before: &Account,
+        oauth: OauthCredential,
+        agreed: Agreed<'_>,
+        invitation: &Invitation,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<Account, NotCompleted> {
+        let provider = self.inner.vendors.oauth(before, oauth.scope.as_deref())?;
+        let tokens = provider
+            .exchange_code(
+                &self.inner.vendors.http,
+                &oauth.client,
+                agreed.code,
+                &self.redirect_uri()?,
+                agreed.verifier,
+            )
+            .await
+            .map_err(NotCompleted::NoTokens)?;
+        let credential = Credential::Oauth(OauthCredential {
+            issued: Some(Issued::new(tokens, None, now)),
+            ..oauth
+        });
+        let account = Account {
+            kind: credential.kind(),
+            state: AccountState::Connected,
+            problem: None,
+            updated_at: now,
+            ..before.clone()
+        };
+        let connected = Connected {
+            account,
+            credential,
+        };
+        if let Some(like) = &invitation.like
+            && self.is_of_another_company(&connected, like, now).await
+        {
+            self.revoke_in_time(&connected).await;
+            return Err(NotCompleted::OtherCompany);
+        }
+        // Two may have begun with one invitation: the first who comes back has used it up.
+        let used_up = self.inner.connects.use_up(&invitation.id).await;
+        let account = connected.account;
+        if !used_up.map_err(|error| NotCompleted::NotStored(Error::table(&account.name)(error)))? {
+            return Err(NotCompleted::NoInvitation);
+        }
+        let stored = self.replace(&account, &connected.credential, owner).await;
+        stored.map_err(NotCompleted::NotStored)?;
+        Ok(account)
+    }
+
+    /// Whether an account that somebody has just agreed with belongs to another company than `like`. Where the vendor does not
+    /// say it of both, nobody is turned away.
+    async fn is_of_another_company(
+        &self,
+        connected: &Connected,
+        like: &AccountName,
+        now: Timestamp,
+    ) -> bool {
+        let vendors = &self.inner.vendors;
+        let expected = async {
+            let moment = Moment::new(now, COMPANY);
+            let like = self.connect(like, connected.account.vendor, &moment).await;
+            vendors.company(&*like.ok()?).await
+        };
+        let companies = async { tokio::join!(expected, vendors.company(connected)) };
+        match tokio::time::timeout(COMPANY, companies).await {
+            Ok((Some(expected), Some(found))) => expected != found,
+            Ok((_, _)) | Err(_) => {
+                tracing::warn!(account = %connected.account.name, "company of an account not known");
+                false
+            }
+        }
     }
 
     async fn invitation(

@@ -1,10 +1,15 @@
-use domain::{Account, AccountName, AccountState, Vendor};
+use std::time::Duration;
+
+use domain::{Account, AccountKind, AccountName, AccountState, Vendor};
 use jiff::Timestamp;
 use store::Lease;
 
 use crate::ready::check_vendor;
-use crate::vendors::check_credential;
-use crate::{Accounts, Credential, Error, Presence};
+use crate::vendors::{can_revoke, check_credential};
+use crate::{Accounts, Connected, Credential, Error, Inner, Moment, Presence};
+
+/// How long an account that is deleted waits for the vendor to end what it had given.
+const REVOCATION: Duration = Duration::from_secs(10);
 
 /// An account that is to be, beside what it proves itself with.
 #[derive(Debug, Clone)]
@@ -112,23 +117,72 @@ impl Accounts {
         names.map_err(Error::table(name))
     }
 
-    /// Removes an account with its secret and its old names. What uses it fails from then on. For a week the secret can be
+    /// Removes an account with its secret and its old names; the vendor is asked to end what a person had agreed to, where it
+    /// knows how, and the account goes whatever it says. What uses it fails from then on. For a week the secret can be
     /// brought back by hand.
     ///
     /// # Errors
     /// [`Error::Unknown`]; else retry: doing it twice changes nothing more.
-    pub async fn delete(&self, name: &AccountName) -> Result<(), Error> {
-        let account = self.get(name).await?;
-        check_present_name(&account, name)?;
-        // The row goes last: without it nobody would know of a secret that is left.
-        self.inner.secrets.delete(&account).await?;
-        self.inner
-            .rows
-            .delete(&account.name)
-            .await
-            .map_err(Error::table(name))?;
+    pub async fn delete(&self, name: &AccountName, now: Timestamp) -> Result<(), Error> {
+        self.end(name, now).await?;
+        let deleted = self.inner.rows.delete(name).await;
+        deleted.map_err(Error::table(name))?;
         self.inner.forget(name).await;
         Ok(())
+    }
+
+    /// Removes somebody's own account, as [`Accounts::delete`] does; it has no old names.
+    ///
+    /// # Errors
+    /// As [`Accounts::delete`].
+    pub async fn sign_out(&self, name: &AccountName, now: Timestamp) -> Result<(), Error> {
+        self.end(name, now).await?;
+        let deleted = self.inner.rows.delete_row(name).await;
+        deleted.map_err(Error::table(name))?;
+        self.inner.forget(name).await;
+        Ok(())
+    }
+
+    /// Ends an account's tokens and deletes its secret. The row goes after it: without it nobody would know of a secret that
+    /// is left.
+    async fn end(&self, name: &AccountName, now: Timestamp) -> Result<(), Error> {
+        let account = self.get(name).await?;
+        check_present_name(&account, name)?;
+        self.revoke(&account, now).await;
+        self.inner.secrets.delete(&account).await
+    }
+
+    /// Has the vendor end an account's tokens, if it is one that a person has agreed to.
+    async fn revoke(&self, account: &Account, now: Timestamp) {
+        if (account.kind, account.state)
+            != (AccountKind::OauthAuthorizationCode, AccountState::Connected)
+            || !can_revoke(account.vendor)
+        {
+            return;
+        }
+        let name = &account.name;
+        let moment = Moment::new(now, REVOCATION);
+        // An access token that has ended revokes nothing.
+        match tokio::time::timeout(REVOCATION, self.connect(name, account.vendor, &moment)).await {
+            Ok(Ok(connected)) => self.revoke_in_time(&connected).await,
+            Ok(Err(error)) => {
+                tracing::warn!(account = %name, error = startup::chain(&error), "tokens not revoked");
+            }
+            Err(_) => tracing::warn!(account = %name, "tokens not revoked in time"),
+        }
+    }
+
+    /// Has the vendor end tokens. What it does not end, somebody must end there by hand.
+    pub(crate) async fn revoke_in_time(&self, connected: &Connected) {
+        let name = &connected.account.name;
+        let revoked = self.inner.vendors.revoke(connected);
+        match tokio::time::timeout(REVOCATION, revoked).await {
+            Ok(Ok(())) => tracing::info!(account = %name, "tokens revoked"),
+            Ok(Err(error)) => {
+                tracing::warn!(account = %name, error = startup::chain(&error), "tokens not revoked");
+            }
+            Err(_) => tracing::warn!(account = %name, "tokens not revoked in time"),
+        }
     }
 
     /// Whether an account has its secret.
@@ -209,23 +263,51 @@ impl Accounts {
                 created
             }
             Some(before) => {
-                let owner = inner.owner();
-                match inner.lease(before, &owner, now).await? {
-                    Lease::Granted => {}
-                    Lease::Held { .. } | Lease::Changed => return Err(Error::Busy(name.clone())),
-                }
-                if let Err(error) = inner.secrets.put(account, credential).await {
+                let owner = inner.hold(before, now).await?;
+                let replaced = self.replace(account, credential, &owner).await;
+                if replaced.is_err() {
                     inner.give_back(account, &owner).await;
-                    return Err(error);
                 }
-                inner.rows.replace(account, &owner).await
+                return replaced;
             }
         };
+        inner.stored(name, stored).await
+    }
+
+    /// With the right to change the account in hand: stores secret, then row, which ends that right.
+    pub(crate) async fn replace(
+        &self,
+        account: &Account,
+        credential: &Credential,
+        owner: &str,
+    ) -> Result<(), Error> {
+        let inner = &self.inner;
+        inner.secrets.put(account, credential).await?;
+        let stored = inner.rows.replace(account, owner).await;
+        inner.stored(&account.name, stored).await
+    }
+}
+
+impl Inner {
+    /// Takes the right to change an account; tells in whose name.
+    pub(crate) async fn hold(&self, account: &Account, now: Timestamp) -> Result<String, Error> {
+        let owner = self.owner();
+        match self.lease(account, &owner, now).await? {
+            Lease::Granted => Ok(owner),
+            Lease::Held { .. } | Lease::Changed => Err(Error::Busy(account.name.clone())),
+        }
+    }
+
+    async fn stored(
+        &self,
+        name: &AccountName,
+        stored: Result<(), store::Error>,
+    ) -> Result<(), Error> {
         if let Err(store::Error::Conflict { .. }) = &stored {
             return Err(Error::Busy(name.clone()));
         }
         stored.map_err(Error::table(name))?;
-        inner.forget(name).await;
+        self.forget(name).await;
         Ok(())
     }
 }

@@ -348,9 +348,10 @@ impl Accounts {
                         Disposition::Retry { after: Some(after) } => {
                             SignedDuration::try_from(*after).unwrap_or(PAUSE)
                         }
+                        // A refused client is mended by hand.
+                        Disposition::Wait { .. } => FORCED,
                         Disposition::Retry { after: None }
                         | Disposition::Reconcile { .. }
-                        | Disposition::Wait { .. }
                         | Disposition::GiveUp => PAUSE,
                     };
                     if let Some(cached) = slot {

@@ -187,6 +187,30 @@ impl Vendors {
         Ok(teamviewer::Client::new(self.http.clone(), base, token))
     }
 
+    /// The company that an account belongs to, where the vendor's instance is more than one company's and the vendor says so.
+    pub(crate) async fn company(&self, connected: &Connected) -> Option<String> {
+        match connected.account.vendor {
+            Vendor::ServiceNow | Vendor::Zendesk | Vendor::Qualtrics => None,
+            Vendor::TeamViewer => {
+                let account = self.teamviewer(connected).ok()?.account().await;
+                account.ok()?.value.company_name
+            }
+        }
+    }
+
+    /// Ends the tokens that a person had agreed to, at a vendor that [`can_revoke`].
+    pub(crate) async fn revoke(&self, connected: &Connected) -> Result<(), Error> {
+        match connected.account.vendor {
+            Vendor::ServiceNow | Vendor::Zendesk | Vendor::Qualtrics => Ok(()),
+            Vendor::TeamViewer => {
+                let revoked = self.teamviewer(connected)?.revoke().await;
+                revoked.map(|_| ()).map_err(|error| {
+                    Error::vendor(&connected.account.name, &error, error.disposition())
+                })
+            }
+        }
+    }
+
     /// The account's OAuth endpoints: those of its own instance, and no others. `scope` is what the account asks for
     /// in place of the vendor's usual.
     pub(crate) fn oauth(&self, account: &Account, scope: Option<&str>) -> Result<Provider, Error> {
@@ -213,6 +237,14 @@ const NO_EMAIL: Error = Error::Email {
     vendor: Vendor::Zendesk,
     problem: "an API token goes with the e-mail address of the agent whom it stands for",
 };
+
+/// Whether tokens are ended at the vendor's when an account is deleted.
+pub(crate) fn can_revoke(vendor: Vendor) -> bool {
+    match vendor {
+        Vendor::TeamViewer => true,
+        Vendor::ServiceNow | Vendor::Zendesk | Vendor::Qualtrics => false,
+    }
+}
 
 /// Whether the vendor has accounts that prove themselves so.
 pub(crate) fn check_credential(vendor: Vendor, credential: &Credential) -> Result<(), Error> {

@@ -92,6 +92,10 @@ impl Accounts {
                 | Error::NoSecret(_)
                 | Error::UnusableSecret { .. }),
             ) => return Ok(Verification::failed(error.to_string())),
+            // The client is refused.
+            Err(error) if matches!(error.disposition(), Disposition::Wait { .. }) => {
+                return Ok(Verification::failed(error.to_string()));
+            }
             Err(error) => return Err(error),
         };
         let verification = match self.ask(&connected, now).await? {

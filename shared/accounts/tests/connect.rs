@@ -8,7 +8,10 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use accounts::{Accounts, Config, Connected, Credential, Error, Moment, Vendors};
+use accounts::{
+    Accounts, Answer, Completed, Config, Connected, Credential, Error, Moment, NotCompleted,
+    Vendors,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -23,6 +26,8 @@ use vendor_http::test_support::{Server, Step};
 struct Aws {
     row: Option<Value>,
     secret: Option<String>,
+    /// What is refused.
+    refused: Vec<&'static str>,
     calls: Vec<String>,
 }
 
@@ -40,13 +45,21 @@ impl Aws {
 
     fn answer(&mut self, operation: &str) -> (StatusCode, Value) {
         self.calls.push(operation.to_owned());
+        if self.refused.iter().any(|refused| *refused == operation) {
+            let refusal = json!({"__type": "ConditionalCheckFailedException"});
+            return (StatusCode::BAD_REQUEST, refusal);
+        }
         let answer = match operation {
             "GetItem" => self
                 .row
                 .as_ref()
                 .map_or(json!({}), |row| json!({"Item": row})),
             "GetSecretValue" => json!({"Name": "x", "SecretString": self.secret}),
-            "UpdateItem" => json!({}),
+            "UpdateItem" | "DeleteSecret" => json!({}),
+            "PutEvents" => json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}),
+            "PutSecretValue" => json!({"ARN": "x", "Name": "x", "VersionId": "1"}),
+            "DeleteItem" => json!({ "Attributes": self.row }),
+            "Scan" => json!({"Items": []}),
             other => panic!("{other} is not expected"),
         };
         (StatusCode::OK, answer)
@@ -266,4 +279,168 @@ async fn invitation_to_an_own_account_tells_whose_it_is() {
             assert!(problem.contains(way), "{problem}");
         }
     }
+}
+
+/// An account of TeamViewer that a person agreed to; its token ends at `end`. Its row is also the row of an invitation like it and of
+/// the way to the vendor.
+async fn agreed(end: &str, like: bool, steps: Vec<Step>) -> (Fixture, Server) {
+    let server = Server::start(steps).await.unwrap();
+    let url = server.url();
+    let fixture = Fixture::with(|name| match name {
+        "TEAMVIEWER_URL" => Some(url.clone()),
+        _ => None,
+    })
+    .await;
+    {
+        let mut aws = fixture.aws();
+        aws.put(Vendor::TeamViewer, "acme", "", fixture.now);
+        let ends = (fixture.now + SignedDuration::from_mins(1)).as_millisecond();
+        let row = aws.row.as_mut().unwrap();
+        row["kind"] = json!({"S": "oauth_authorization_code"});
+        row["account"] = json!({"S": name()});
+        row["browser"] = json!({"S": "hash"});
+        row["client_id"] = json!({"S": "desk"});
+        row["invitation"] = json!({"S": "hash"});
+        row["ends_at"] = json!({"N": ends.to_string()});
+        if like {
+            row["like"] = json!({"S": name()});
+        }
+        let secret = json!({
+            "kind": "oauth_authorization_code", "client_id": "desk", "client_secret": "hush",
+            "issued": {"access_token": "old", "refresh_token": "older", "at": "2026-11-20T12:00:00Z", "expires_at": end},
+        });
+        aws.secret = Some(secret.to_string());
+    }
+    (fixture, server)
+}
+
+const TOMORROW: &str = "2026-11-22T12:00:00Z";
+
+fn tokens() -> Step {
+    Step::json(
+        200,
+        json!({"access_token": "new", "refresh_token": "newer", "expires_in": 86_400}),
+    )
+}
+
+fn member_of(company: &str) -> Step {
+    Step::json(
+        200,
+        json!({"userid": "u1", "name": "Ann", "company_name": company}),
+    )
+}
+
+async fn complete(fixture: &Fixture) -> Result<Completed, NotCompleted> {
+    let code = Answer::Code("c0de".into());
+    let accounts = &fixture.accounts;
+    accounts
+        .complete(&"state".into(), Some(&"browser".into()), code, fixture.now)
+        .await
+}
+
+fn count(fixture: &Fixture, operation: &str) -> usize {
+    fixture
+        .aws()
+        .calls
+        .iter()
+        .filter(|call| *call == operation)
+        .count()
+}
+
+#[tokio::test]
+async fn sign_in_with_an_account_of_another_company_is_refused_and_ended() {
+    let steps = vec![
+        tokens(),
+        member_of("Acme"),
+        member_of("Home"),
+        Step::json(204, ""),
+    ];
+    let (fixture, server) = agreed(TOMORROW, true, steps).await;
+    let error = complete(&fixture).await.unwrap_err();
+    assert!(matches!(error, NotCompleted::OtherCompany), "{error}");
+    assert_eq!(count(&fixture, "PutSecretValue"), 0);
+    // The way to the vendor is used up, and not the invitation.
+    assert_eq!(count(&fixture, "DeleteItem"), 1);
+    let received = server.received();
+    assert_eq!(received[3].target, "/api/v1/oauth2/revoke");
+    assert_eq!(received[3].header("authorization"), "Bearer new");
+}
+
+#[tokio::test]
+async fn sign_in_is_taken_when_the_company_is_the_same_or_not_known() {
+    let unknown = || Step::json(403, json!({"error": "invalid_permission"}));
+    for (like, answers) in [
+        (true, vec![member_of("Acme"), member_of("Acme")]),
+        (true, vec![unknown(), unknown()]),
+        (false, vec![]),
+    ] {
+        let steps = std::iter::once(tokens()).chain(answers).collect();
+        let (fixture, _server) = agreed(TOMORROW, like, steps).await;
+        complete(&fixture).await.unwrap();
+        assert_eq!(count(&fixture, "PutSecretValue"), 1);
+        assert_eq!(count(&fixture, "DeleteItem"), 2);
+    }
+}
+
+#[tokio::test]
+async fn address_is_used_up_only_once_the_account_can_be_changed() {
+    // Its tokens are being renewed: nothing is asked of the vendor.
+    let (fixture, server) = agreed(TOMORROW, false, vec![tokens()]).await;
+    fixture.aws().refused = vec!["UpdateItem"];
+    let error = complete(&fixture).await.unwrap_err();
+    assert!(matches!(error, NotCompleted::Trouble(_)), "{error}");
+    assert!(server.received().is_empty());
+    assert_eq!(count(&fixture, "DeleteItem"), 1);
+    // Secrets Manager refuses, after the code was used.
+    let (fixture, _server) = agreed(TOMORROW, false, vec![tokens()]).await;
+    fixture.aws().refused = vec!["PutSecretValue"];
+    let error = complete(&fixture).await.unwrap_err();
+    assert!(error.to_string().contains("another address"), "{error}");
+}
+
+#[tokio::test]
+async fn deleted_account_is_ended_at_the_vendor_and_goes_whatever_that_says() {
+    for answer in [Step::json(204, ""), Step::json(500, "{}"), Step::Lose] {
+        let (fixture, server) = agreed(TOMORROW, false, vec![answer]).await;
+        fixture.accounts.delete(&name(), fixture.now).await.unwrap();
+        let received = server.received();
+        assert_eq!(received[0].target, "/api/v1/oauth2/revoke");
+        assert_eq!(received[0].header("authorization"), "Bearer old");
+        for gone in ["DeleteSecret", "DeleteItem"] {
+            assert_eq!(count(&fixture, gone), 1, "{gone}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_signs_out_needs_no_list_of_accounts() {
+    let (fixture, server) = agreed(TOMORROW, false, vec![Step::json(204, "")]).await;
+    fixture
+        .accounts
+        .sign_out(&name(), fixture.now)
+        .await
+        .unwrap();
+    assert_eq!(server.received()[0].target, "/api/v1/oauth2/revoke");
+    assert_eq!(
+        (count(&fixture, "Scan"), count(&fixture, "DeleteItem")),
+        (0, 1)
+    );
+}
+
+#[tokio::test]
+async fn account_whose_client_is_refused_waits_and_is_not_lost() {
+    let refused = Step::json(401, json!({"error": "invalid_client"}));
+    let (fixture, _server) = agreed("2026-11-21T11:00:00Z", false, vec![refused]).await;
+    let moment = fixture.moment();
+    let accounts = &fixture.accounts;
+    let connected = accounts.connect(&name(), Vendor::TeamViewer, &moment).await;
+    let error = connected.unwrap_err();
+    assert!(matches!(error, Error::Renewal { .. }), "{error}");
+    let waits = matches!(error.disposition(), retry::Disposition::Wait { .. });
+    assert!(
+        waits && error.to_string().contains("administrator"),
+        "{error}"
+    );
+    // Nobody is told that it is lost.
+    assert_eq!(count(&fixture, "PutEvents"), 0);
 }

@@ -337,10 +337,15 @@ impl AccountManagement {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` when it is used; `Unavailable`.
-    pub async fn delete_account(&self, name: &AccountName, force: bool) -> Result<(), Error> {
+    pub async fn delete_account(
+        &self,
+        name: &AccountName,
+        force: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let workflows = self.account(name).await?.workflows;
         if force {
-            return Ok(self.accounts.delete(name).await?);
+            return Ok(self.accounts.delete(name, now).await?);
         }
         if !workflows.is_empty() {
             return Err(Error::AccountInUse {
@@ -358,7 +363,7 @@ impl AccountManagement {
                 settings,
             });
         }
-        Ok(self.accounts.delete(name).await?)
+        Ok(self.accounts.delete(name, now).await?)
     }
 
     /// The fields of a Zendesk account's tickets.

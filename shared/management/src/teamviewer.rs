@@ -230,6 +230,17 @@ impl TeamViewerManagement {
         })
     }
 
+    /// Signs somebody out: their own account at TeamViewer is deleted, and TeamViewer is asked to end what they had agreed to.
+    ///
+    /// # Errors
+    /// `Unavailable`; none when they were not signed in.
+    pub async fn sign_out(&self, person: &Person, now: Timestamp) -> Result<(), Error> {
+        match self.accounts.sign_out(&person.account(), now).await {
+            Ok(()) | Err(::accounts::Error::Unknown(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// What is set, or nothing.
     pub(crate) async fn stored_teamviewer_settings(&self) -> Result<Settings, Error> {
         let stored = self.teamviewer_rows.get().await?;

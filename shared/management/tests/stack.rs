@@ -409,13 +409,19 @@ async fn account_in_use_is_deleted_only_by_force_whichever_of_its_names_is_used(
         assert_eq!(detail.secret, SecretPresence::Stored { changed_at: None });
 
         let name = account("support");
-        let refused = fixture.accounts.delete_account(&name, false).await;
+        let refused = fixture
+            .accounts
+            .delete_account(&name, false, Timestamp::now())
+            .await;
         let error = refused.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains("`follow-up`"), "{error}");
         assert!(fixture.aws().writes.is_empty());
 
-        let deleted = fixture.accounts.delete_account(&name, true).await;
+        let deleted = fixture
+            .accounts
+            .delete_account(&name, true, Timestamp::now())
+            .await;
         deleted.unwrap();
         assert!(fixture.aws().secrets.is_empty());
         assert!(fixture.aws().rows("accounts_table").is_empty());
@@ -428,7 +434,10 @@ async fn account_that_is_not_there_is_not_found() {
     let nobody = account("nobody");
     let shown = fixture.accounts.account(&nobody).await;
     assert_eq!(shown.unwrap_err().kind(), ErrorKind::NotFound);
-    let deleted = fixture.accounts.delete_account(&nobody, true).await;
+    let deleted = fixture
+        .accounts
+        .delete_account(&nobody, true, Timestamp::now())
+        .await;
     assert_eq!(deleted.unwrap_err().kind(), ErrorKind::NotFound);
 }
 

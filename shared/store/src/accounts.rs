@@ -198,23 +198,29 @@ impl Accounts {
     /// # Errors
     /// Retry: doing it twice changes nothing.
     pub async fn delete(&self, name: &AccountName) -> Result<bool, Error> {
-        const OPERATION: &str = "deleting an account";
         // The account goes last: as long as it is there, deleting it again finds the old names.
-        let mut existed = false;
         let old = self.old_names(name).await?;
-        for name in old.iter().chain([name]) {
-            let answer = self
-                .client
-                .delete_item()
-                .table_name(&self.table)
-                .key("name", text(name.as_str()))
-                .return_values(aws::dynamodb::ReturnValue::AllOld)
-                .send()
-                .await
-                .map_err(Error::unavailable(OPERATION))?;
-            existed = answer.attributes.is_some_and(|item| !item.is_empty());
+        for name in &old {
+            self.delete_row(name).await?;
         }
-        Ok(existed)
+        self.delete_row(name).await
+    }
+
+    /// Deletes the one row of this name, which needs no right to read the others; tells whether there was one.
+    ///
+    /// # Errors
+    /// Retry.
+    pub async fn delete_row(&self, name: &AccountName) -> Result<bool, Error> {
+        let answer = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("name", text(name.as_str()))
+            .return_values(aws::dynamodb::ReturnValue::AllOld)
+            .send()
+            .await
+            .map_err(Error::unavailable("deleting an account"))?;
+        Ok(answer.attributes.is_some_and(|item| !item.is_empty()))
     }
 
     /// Gives an account a new name, to which the old one leads from then on.

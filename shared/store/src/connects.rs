@@ -23,6 +23,8 @@ pub struct Invitation {
     pub id: String,
     /// The account.
     pub account: AccountName,
+    /// The account whose company it must belong to; `None` where any will do.
+    pub like: Option<AccountName>,
     /// Good until then.
     pub expires_at: Timestamp,
 }
@@ -78,6 +80,10 @@ impl Connects {
             .item("account", text(invitation.account.as_str()))
             .item("ends_at", time(invitation.expires_at))
             .item("expires_at", expiry(invitation.expires_at));
+        let put = match &invitation.like {
+            Some(like) => put.item("like", text(like.as_str())),
+            None => put,
+        };
         put.send()
             .await
             .map_err(Error::unavailable("storing an invitation to connect"))?;
@@ -106,6 +112,7 @@ impl Connects {
         Ok(Some(Invitation {
             id: id.to_owned(),
             account: row.account()?,
+            like: row.reader().word("like")?,
             expires_at: row.expires_at()?,
         }))
     }

@@ -93,6 +93,20 @@ impl Client {
         })
     }
 
+    /// Ends an OAuth access token, and its refresh token with it. See "OAuth 2.0" in the manual.
+    ///
+    /// # Errors
+    /// A token that has ended already ([`Error::is_unauthorized`]) is `Wait`; outages are `Retry`.
+    pub async fn revoke(&self) -> Result<Answer<()>, Error> {
+        let attempt = self.attempt(Operation::Revoke);
+        let url = self.url(&["oauth2", "revoke"], &[]);
+        let (response, call) = attempt.send(Request::new(Method::POST, url)).await?;
+        if response.is_success() {
+            return Ok(Answer { value: (), call });
+        }
+        Err(attempt.failed(attempt.refusal(&response), Some(call)))
+    }
+
     /// Reads a page of the connection report. Needs a token that may view connection reports, of a company whose licence
     /// has them.
     ///

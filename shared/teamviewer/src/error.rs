@@ -38,6 +38,8 @@ pub enum Operation {
     Ping,
     /// Asking whom the token belongs to.
     Account,
+    /// Ending the token.
+    Revoke,
     /// Reading a page of the connection report.
     ListConnections,
     /// Reading one connection.
@@ -272,6 +274,7 @@ impl Operation {
             Self::CreateSession => true,
             Self::Ping
             | Self::Account
+            | Self::Revoke
             | Self::ListConnections
             | Self::GetConnection
             | Self::ListSessions
@@ -378,6 +381,7 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::Ping => "ask whether the token is good",
             Self::Account => "ask whom the token belongs to",
+            Self::Revoke => "end the token",
             Self::ListConnections => "read the connection report",
             Self::GetConnection => "read the connection",
             Self::ListSessions => "list the open sessions",

@@ -53,7 +53,7 @@ pub(super) fn routes<T: Side<Part = AccountManagement>>() -> Vec<Route<T>> {
             })),
         Route::new(Method::DELETE, ONE, ADMIN, "deleteAccount", delete).says(
             "Delete an account",
-            "Its secret goes with it. While workflows use it the answer is 409, which lists them, unless \
+            "Its secret goes with it, and TeamViewer is asked to end what a person had agreed to there. While workflows use it the answer is 409, which lists them, unless \
              `force` is `true`.",
         ),
         Route::new(
@@ -143,7 +143,7 @@ async fn put(
 
 async fn delete(deps: Arc<Deps>, call: Call<Named, Deletion, ()>) -> Result<Gone, Problem> {
     deps.management
-        .delete_account(&call.path.name, call.query.force)
+        .delete_account(&call.path.name, call.query.force, call.moment.now)
         .await?;
     Ok(Gone)
 }

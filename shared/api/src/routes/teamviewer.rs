@@ -9,7 +9,7 @@ use management::{
 use serde_json::json;
 
 use crate::problem::Problem;
-use crate::route::{ADMIN, Call, Document, Found, ITIL, Nothing, OPERATOR, Put, Route, Side};
+use crate::route::{ADMIN, Call, Document, Found, Gone, ITIL, Nothing, OPERATOR, Put, Route, Side};
 
 type Deps = crate::Deps<TeamViewerManagement>;
 
@@ -62,6 +62,17 @@ pub(super) fn routes<T: Side<Part = TeamViewerManagement>>() -> Vec<Route<T>> {
              then. While nothing is set for it, the answer is 409.",
         )
         .also_answers(&[404]),
+        Route::new(
+            Method::DELETE,
+            SIGN_IN,
+            ITIL,
+            "signOutAtTeamViewer",
+            sign_out,
+        )
+        .says(
+            "Sign out at TeamViewer",
+            "Deletes the caller's own account, and asks TeamViewer to end what they had agreed to.",
+        ),
     ]
 }
 
@@ -102,4 +113,10 @@ async fn sign_in(
     Ok(Found(
         deps.management.sign_in(&person, call.moment.now).await?,
     ))
+}
+
+async fn sign_out(deps: Arc<Deps>, call: Call<Nothing, Nothing, ()>) -> Result<Gone, Problem> {
+    let person = call.person()?;
+    deps.management.sign_out(&person, call.moment.now).await?;
+    Ok(Gone)
 }

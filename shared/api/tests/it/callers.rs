@@ -77,7 +77,8 @@ fn allowed(operation: &str) -> Option<&'static [Role]> {
         | "listMailTemplates"
         | "getMailTemplate"
         | "getTeamViewerSignIn"
-        | "signInAtTeamViewer" => Some(ITIL),
+        | "signInAtTeamViewer"
+        | "signOutAtTeamViewer" => Some(ITIL),
         _ => None,
     }
 }

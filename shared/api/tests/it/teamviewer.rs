@@ -227,6 +227,20 @@ async fn everybody_signs_in_for_themselves() {
     let others = state(&admin).await;
     assert_eq!(others["state"], "sign_in");
     assert_ne!(others["account"], own.as_str());
+    // Signing out ends one's own, and twice is as good as once.
+    for _ in 0..2 {
+        let delete = ask("DELETE", "/v1/teamviewer/sign-in");
+        assert_eq!(scene.ask(delete.token(&admin)).await.status, 204);
+    }
+    assert_eq!(state(&itil).await["state"], "sign_in_again");
+    for _ in 0..2 {
+        let delete = ask("DELETE", "/v1/teamviewer/sign-in");
+        assert_eq!(scene.ask(delete.token(&itil)).await.status, 204);
+    }
+    let after = state(&itil).await;
+    assert_eq!(after["state"], "sign_in");
+    assert_eq!(after["account"], own.as_str());
+    assert_eq!(after.get("problem"), None);
 }
 
 #[tokio::test]
