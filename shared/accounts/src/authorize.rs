@@ -502,13 +502,12 @@ impl Accounts {
             vendors.company(&*like.ok()?).await
         };
         let companies = async { tokio::join!(expected, vendors.company(connected)) };
-        match tokio::time::timeout(COMPANY, companies).await {
-            Ok((Some(expected), Some(found))) => expected != found,
-            Ok((_, _)) | Err(_) => {
-                tracing::warn!(account = %connected.account.name, "company of an account not known");
-                false
-            }
+        let companies = tokio::time::timeout(COMPANY, companies).await;
+        if let Ok((Some(expected), Some(found))) = companies {
+            return expected != found;
         }
+        tracing::warn!(account = %connected.account.name, "company of an account not known");
+        false
     }
 
     async fn invitation(

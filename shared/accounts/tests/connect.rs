@@ -45,7 +45,7 @@ impl Aws {
 
     fn answer(&mut self, operation: &str) -> (StatusCode, Value) {
         self.calls.push(operation.to_owned());
-        if self.refused.iter().any(|refused| *refused == operation) {
+        if self.refused.contains(&operation) {
             let refusal = json!({"__type": "ConditionalCheckFailedException"});
             return (StatusCode::BAD_REQUEST, refusal);
         }

@@ -695,7 +695,7 @@ async fn mended_account_is_noticed_within_minutes() {
 #[tokio::test]
 async fn customer_who_comes_again_after_a_crash_is_told_of() {
     let stack = Stack::with_case().await;
-    stack.set(&settings()).await;
+    stack.share_company(true).await;
     poll(&stack, 0).await;
     let online = async |online: bool| {
         let change = json!({"online": online});

@@ -678,7 +678,7 @@ async fn renamed_account_goes_on_under_both_names() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Taken(_)), "{error}");
-    accounts.delete(&new).await.unwrap();
+    accounts.delete(&new, Timestamp::now()).await.unwrap();
     for name in [&old, &new] {
         let error = accounts.get(name).await.unwrap_err();
         assert!(matches!(error, Error::Unknown(_)), "{error}");
