@@ -471,7 +471,8 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3 + 2 + 1, "{text}");
-        assert!(lines[1].starts_with("c1,2026-11-20T10:00:00Z,"), "{text}");
+        let first = r#""c1","2026-11-20T10:00:00Z","#;
+        assert!(lines[1].starts_with(first), "{text}");
         assert!(
             lines[4].contains("Ann") && lines[4].contains("INC0010001  dev1"),
             "{text}"

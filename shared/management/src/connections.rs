@@ -782,18 +782,26 @@ mod tests {
         );
         let csv = connections_csv(&[full.into(), connection("c2", NOW, json!({})).into()]);
         let mut lines = csv.split("\r\n");
-        assert_eq!(lines.next(), Some(COLUMNS.join(",").as_str()));
+        let header = format!("\u{feff}\"{}\"", COLUMNS.join("\",\""));
+        assert_eq!(lines.next(), Some(header.as_str()));
         let zeros = "0".repeat(32);
         assert_eq!(
-            lines.next().unwrap(),
+            lines
+                .next()
+                .unwrap()
+                .trim_matches('"')
+                .replace("\",\"", "|"),
             format!(
-                "c1,2026-11-20T10:00:00Z,2026-11-20T10:01:01Z,61,2,u1,'=cmd,1,\"Desk, left\",g1,G,Eve,eve@example.com,\
-                 s119-457-589,dev1,incident,{zeros},INC0010001,d,\"a\nb\",5,'-1,1,tv"
+                "c1|2026-11-20T10:00:00Z|2026-11-20T10:01:01Z|61|2|u1|'=cmd|1|Desk, left|g1|G|Eve|eve@example.com|\
+                 s119-457-589|dev1|incident|{zeros}|INC0010001|d|a\nb|5|'-1|1|tv"
             )
         );
         let bare = lines.next().unwrap();
         assert_eq!(bare.matches(',').count(), COLUMNS.len() - 1);
-        assert!(bare.starts_with("c2,2026-11-21T12:00:00Z,,"), "{bare}");
+        assert!(
+            bare.starts_with(r#""c2","2026-11-21T12:00:00Z","","#),
+            "{bare}"
+        );
         assert_eq!(lines.next(), Some(""));
     }
 
