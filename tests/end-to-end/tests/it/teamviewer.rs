@@ -817,9 +817,11 @@ async fn case_is_created_once_shared_once_and_its_connections_are_fetched() {
 #[tokio::test]
 async fn open_cases_are_listed_by_columns_with_one_poll_for_all_viewers() {
     let cases = json!({"columns": ["code", "online", "customer_name"], "refresh_seconds": 3600});
+    let days_ago = |days: i64| Timestamp::now() - SignedDuration::from_hours(24 * days);
     let company = json!({"sessions": [
         {"code": "s100-000-001", "groupid": "g7", "end_customer": {"name": "Ann"}},
-        {"code": "s100-000-002", "groupid": "g7", "valid_until": "2026-01-01T00:00:00Z", "created_at": "2025-12-31T00:00:00Z"},
+        {"code": "s100-000-002", "groupid": "g7", "valid_until": days_ago(29), "created_at": days_ago(30)},
+        {"code": "s100-000-004", "groupid": "g7", "valid_until": days_ago(31), "created_at": days_ago(32)},
         {"code": "s100-000-003", "groupid": "g7", "state": "closed"},
     ]});
     let desk = Desk::new("tv-list", company, json!({}), cases).await;
@@ -844,6 +846,7 @@ async fn open_cases_are_listed_by_columns_with_one_poll_for_all_viewers() {
         "{page:#}"
     );
     assert!(named(&page["cases"], "s100-000-003").is_none(), "{page:#}");
+    assert!(!page.to_string().contains("s100-000-004"), "{page:#}");
     assert_eq!(page["columns"], json!(["code", "online", "customer_name"]));
     let listed = closedloop(&["cases", "list"]).await;
     assert!(
