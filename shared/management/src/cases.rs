@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use service_cases::{CreateCase, OWN_TROUBLE, PollOutcome, Sender, ServiceCases};
+use store::StoredCase;
 
 use crate::error::Error;
 use crate::servicenow_task::{Instances, ServiceNowTask, TaskFilter};
@@ -485,16 +486,27 @@ impl TeamViewerManagement {
         task: &ServiceNowTask,
         filter: &TaskFilter,
     ) -> Result<Listing<ServiceCase>, Error> {
-        let mut items = self.service_cases.of_task(task.reference()).await?;
+        let stored = self.stored_task_cases(task, filter).await?;
+        Ok(Listing {
+            items: stored.into_iter().map(|stored| stored.case).collect(),
+        })
+    }
+
+    pub(crate) async fn stored_task_cases(
+        &self,
+        task: &ServiceNowTask,
+        filter: &TaskFilter,
+    ) -> Result<Vec<StoredCase>, Error> {
+        let mut cases = self.service_cases.of_task(task.reference()).await?;
         if let Some(instance) = &filter.instance {
-            items.retain(|case| instance.has(case.task.as_ref()));
+            cases.retain(|stored| instance.has(stored.case.task.as_ref()));
         }
         let mut found = Instances::default();
-        for case in &items {
-            found.note(case.task.as_ref());
+        for stored in &cases {
+            found.note(stored.case.task.as_ref());
         }
         found.check_one(task)?;
-        Ok(Listing { items })
+        Ok(cases)
     }
 
     /// Closes a service case, and has its connections fetched. One that is closed stays so.

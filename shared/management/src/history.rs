@@ -159,7 +159,8 @@ impl TeamViewerManagement {
         self.history_status(now).await
     }
 
-    /// Has the connections of a task's service cases fetched now.
+    /// Has the connections of a task's service cases fetched now. Those that somebody has had fetched in the last five minutes
+    /// are still being looked for, and are not asked for once more.
     ///
     /// # Errors
     /// `Conflict` while no history is kept; else as [`TeamViewerManagement::task_cases`].
@@ -170,17 +171,12 @@ impl TeamViewerManagement {
         now: Timestamp,
     ) -> Result<RefreshedTask, Error> {
         self.history_settings().await?;
-        let cases = self.task_cases(task, filter).await?.items;
+        let cases = self.stored_task_cases(task, filter).await?;
         let left_out = cases.len().saturating_sub(MOST_CASES_REFRESHED);
         let mut codes = Vec::new();
-        for case in cases.into_iter().take(MOST_CASES_REFRESHED) {
-            // A case that was closed long ago is looked at once: nothing is late any more.
-            let work = TeamViewerWork::FetchCase {
-                code: case.code.clone(),
-                since: case.closed_at.unwrap_or(now),
-            };
-            self.teamviewer_queue.ask_for(work).await?;
-            codes.push(case.code);
+        for stored in cases.into_iter().take(MOST_CASES_REFRESHED) {
+            self.service_cases.refresh_connections(&stored, now).await?;
+            codes.push(stored.case.code);
         }
         Ok(RefreshedTask { codes, left_out })
     }

@@ -1,9 +1,9 @@
 //! Looking at cases, assigning and closing them.
 
 use domain::service_case::CaseState;
-use domain::teamviewer::CaseSettings;
+use domain::teamviewer::{CaseSettings, TeamViewerWork};
 use domain::{AccountName, CaseCode, ServiceCase, TaskReference};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use retry::Disposition;
 use secrecy::SecretString;
 use store::StoredCase;
@@ -16,6 +16,8 @@ use crate::{Error, ServiceCases};
 /// Open cases that are shown, and those of them whose time is over: what people can look through.
 const MOST_SHOWN: usize = 500;
 const MOST_EXPIRED_SHOWN: usize = 100;
+/// So long after somebody has had the connections of a case fetched, they are looked for.
+const REFRESHED: SignedDuration = SignedDuration::from_mins(5);
 
 /// The newest of the open cases, as far as we know.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,9 +93,34 @@ impl ServiceCases {
     ///
     /// # Errors
     /// Retry, but for a corrupt row.
-    pub async fn of_task(&self, task: &TaskReference) -> Result<Vec<ServiceCase>, Error> {
-        let stored = self.rows.of_task(task).await?;
-        Ok(stored.into_iter().map(|stored| stored.case).collect())
+    pub async fn of_task(&self, task: &TaskReference) -> Result<Vec<StoredCase>, Error> {
+        Ok(self.rows.of_task(task).await?)
+    }
+
+    /// Has the connections of a case fetched, unless somebody did so in the last five minutes: whoever fetches them looks
+    /// again until those are over.
+    ///
+    /// # Errors
+    /// Retry: doing it twice fetches them twice.
+    pub async fn refresh_connections(
+        &self,
+        stored: &StoredCase,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let case = &stored.case;
+        let is_at_work = stored
+            .refreshed_at
+            .is_some_and(|at| now.duration_since(at).abs() < REFRESHED);
+        if is_at_work {
+            return Ok(());
+        }
+        // Of one that was closed long ago nothing is late any more: it is looked at once.
+        let since = case.closed_at.unwrap_or(now);
+        let code = case.code.clone();
+        self.outlets
+            .order(TeamViewerWork::FetchCase { code, since })
+            .await?;
+        Ok(self.rows.refreshed(&case.code, now).await?)
     }
 
     /// One case, as TeamViewer tells it now to the account `with`: that of whoever asks, or the company's. Where that one may

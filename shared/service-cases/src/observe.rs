@@ -100,6 +100,12 @@ pub(crate) fn decide(
             Occasion::Missed => Some(now),
             Occasion::FirstList | Occasion::Listed { .. } | Occasion::Seen => stored.asked_at,
         },
+        // That it was closed has its connections fetched.
+        refreshed_at: if news.was_closed {
+            Some(now)
+        } else {
+            stored.refreshed_at
+        },
         version: stored.version,
     };
     (next, news)

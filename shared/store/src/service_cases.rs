@@ -35,6 +35,8 @@ pub struct StoredCase {
     pub online_count: u32,
     /// When it was last asked for by itself because no list had it.
     pub asked_at: Option<Timestamp>,
+    /// When somebody last had its connections fetched.
+    pub refreshed_at: Option<Timestamp>,
     /// Which writing of the row this is; 0 for a case that is not stored yet.
     pub version: u64,
 }
@@ -74,6 +76,7 @@ impl StoredCase {
             case,
             online_count: 0,
             asked_at: None,
+            refreshed_at: None,
             version: 0,
         }
     }
@@ -237,6 +240,9 @@ impl ServiceCases {
         if let Some(asked_at) = stored.asked_at {
             put = put.item("asked_at", time(asked_at));
         }
+        if let Some(refreshed_at) = stored.refreshed_at {
+            put = put.item("refreshed_at", time(refreshed_at));
+        }
         let task = case.task.as_ref();
         if let Some(number) = task.and_then(task_number) {
             put = put.item("task_number", text(number));
@@ -267,6 +273,27 @@ impl ServiceCases {
         let noted = self
             .update(stored)
             .update_expression("SET asked_at = :now")
+            .expression_attribute_values(":now", time(now))
+            .send()
+            .await;
+        unless_changed(noted, OPERATION)
+    }
+
+    /// Notes that somebody has had the connections of a case fetched. A version that is stored at the same moment may lose
+    /// that, and they are fetched once more than needed.
+    ///
+    /// # Errors
+    /// Retry, or leave it.
+    pub async fn refreshed(&self, code: &CaseCode, now: Timestamp) -> Result<(), Error> {
+        const OPERATION: &str = "noting that connections are fetched";
+        let noted = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(case_key(code)))
+            .key("sk", text(CASE))
+            .update_expression("SET refreshed_at = :now")
+            .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", time(now))
             .send()
             .await;
@@ -506,6 +533,7 @@ fn read(operation: &'static str, item: &Item) -> Result<StoredCase, Error> {
         case: reader.required_json("document")?,
         online_count: reader.number("online_count")?.unwrap_or_default(),
         asked_at: reader.time("asked_at")?,
+        refreshed_at: reader.time("refreshed_at")?,
         version: reader.number("version")?.unwrap_or_default(),
     })
 }

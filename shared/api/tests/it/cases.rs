@@ -490,6 +490,10 @@ async fn connections_of_a_tasks_cases_are_fetched_by_its_people() {
         work,
         [json!({"fetch_case": {"code": code, "since": "2026-11-21T12:00:00Z"}})]
     );
+    // The next one is told the same, and waits for what is under way.
+    let again = office.post(refresh, Value::Null).await;
+    assert_eq!((again.status, &again.body), (202, &answer.body));
+    assert_eq!(office.scene.work().len(), 1);
 }
 
 #[tokio::test]

@@ -197,12 +197,40 @@ async fn cases_of_a_task_are_found_by_number_and_by_id() {
         let found = stack.cases.of_task(&task).await.unwrap();
         found
             .into_iter()
-            .map(|case| case.code.to_string())
+            .map(|stored| stored.case.code.to_string())
             .collect::<Vec<_>>()
     };
     assert_eq!(find("inc0010001").await, ["s222-222-222", CODE]);
     assert_eq!(find(id).await, ["s222-222-222"]);
     assert_eq!(find("INC0010003").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn connections_are_fetched_once_in_five_minutes() {
+    let stack = Stack::with_case().await;
+    stack.cases.case(&code(), &account(), now()).await.unwrap();
+    let refresh = async |seconds: i64| {
+        let task = TaskReference::of_key("INC0010001").unwrap();
+        let found = stack.cases.of_task(&task).await.unwrap();
+        let refreshed = stack.cases.refresh_connections(&found[0], after(seconds));
+        refreshed.await.map(|()| stack.aws().messages.len())
+    };
+    stack.aws().down.push("SendMessage");
+    refresh(0).await.unwrap_err();
+    stack.aws().down.clear();
+    // Nothing was asked for, and nothing is noted.
+    for (seconds, asked) in [(1, 1), (2, 1), (300, 1), (301, 2), (302, 2)] {
+        assert_eq!(refresh(seconds).await.unwrap(), asked, "{seconds}");
+    }
+    stack
+        .cases
+        .close(&code(), &account(), after(700))
+        .await
+        .unwrap();
+    assert_eq!(stack.aws().messages.len(), 3);
+    for (seconds, asked) in [(701, 3), (1000, 4)] {
+        assert_eq!(refresh(seconds).await.unwrap(), asked, "{seconds}");
+    }
 }
 
 /// A case of Ann's that we do not know.
