@@ -158,8 +158,8 @@ pub enum Error {
     #[error(transparent)]
     Table(#[from] store::Error),
     /// Too many change the case at once. Retry.
-    #[error("the service case `{0}` is being changed by others: try again")]
-    Busy(CaseCode),
+    #[error("the service case is being changed by others: try again")]
+    Busy,
     /// The bus did not take an event. Retry.
     #[error("the bus did not take an event{}", with_code(code.as_deref()))]
     Bus {
@@ -227,7 +227,7 @@ impl Error {
             | Self::BeingSent { .. }
             | Self::IncompleteList { .. }
             | Self::NoTime
-            | Self::Busy(_)
+            | Self::Busy
             | Self::Bus { .. }
             | Self::Queue { .. } => Disposition::RETRY,
         }
@@ -276,7 +276,7 @@ impl Error {
             | Self::CreationUnclear { .. }
             | Self::IncompleteList { .. }
             | Self::NoTime
-            | Self::Busy(_)
+            | Self::Busy
             | Self::Bus { .. }
             | Self::Queue { .. } => ErrorKind::Unavailable,
         }
@@ -325,7 +325,7 @@ impl Error {
     pub(crate) fn is_own_trouble(&self) -> bool {
         matches!(
             self,
-            Self::Table(_) | Self::Busy(_) | Self::Bus { .. } | Self::Queue { .. }
+            Self::Table(_) | Self::Busy | Self::Bus { .. } | Self::Queue { .. }
         )
     }
 

@@ -184,7 +184,7 @@ impl ServiceCases {
             }
             stored = self.rows.get(&seen.code).await?;
         }
-        Err(Error::Busy(seen.code))
+        Err(Error::Busy)
     }
 
     /// When the list was last had wholly that tells who came online.

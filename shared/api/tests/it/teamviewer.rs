@@ -264,6 +264,13 @@ async fn templates_are_put_listed_and_deleted() {
         (answer.status, &answer.body["done"]),
         (200, &json!("unchanged"))
     );
+    let mut changed = template("TV_Simple");
+    changed["subject"] = json!("How we help you");
+    let answer = put("TV_Simple", changed.clone()).await;
+    assert_eq!(
+        (answer.status, &answer.body["done"]),
+        (200, &json!("updated"))
+    );
     let answer = put("Other", template("Other")).await;
     assert_eq!(answer.status, 201);
     assert!(
@@ -300,10 +307,7 @@ async fn templates_are_put_listed_and_deleted() {
         .collect();
     assert_eq!(names, ["Other", "TV_Simple"]);
     let one = |method: &'static str| ask(method, "/v1/mail-templates/TV_Simple");
-    assert_eq!(
-        scene.ask(one("GET").token(&itil)).await.body,
-        template("TV_Simple")
-    );
+    assert_eq!(scene.ask(one("GET").token(&itil)).await.body, changed);
     assert_eq!(scene.ask(one("DELETE").token(&itil)).await.status, 403);
     assert_eq!(scene.ask(one("DELETE").token(&admin)).await.status, 204);
     assert_eq!(scene.ask(one("DELETE").token(&admin)).await.status, 404);

@@ -77,6 +77,43 @@ async fn case_says_what_the_task_says_and_asking_again_gives_the_same() {
 }
 
 #[tokio::test]
+async fn customer_is_whom_each_kind_of_task_is_for() {
+    let stack = Stack::new().await;
+    let bea = stack.bea().await;
+    let (_, request_id) = stack
+        .task("sc_request", &[("requested_for", bea.as_str())])
+        .await;
+    let known = json!({"name": "Bea Lee", "email": "bea@example.com"});
+    for (table, column, value, customer) in [
+        ("change_request", "requested_by", &bea, &known),
+        ("sc_request", "requested_for", &bea, &known),
+        ("sc_req_item", "request", &request_id, &known),
+        // Who opened a problem is no customer.
+        ("problem", "opened_by", &bea, &Value::Null),
+    ] {
+        let fields = [("short_description", table), (column, value.as_str())];
+        let (number, sys_id) = stack.task(table, &fields).await;
+        // A panel beside the task knows its id, a person the number.
+        for key in [&number, &sys_id] {
+            let created = create(&stack, &request(key), 0).await.unwrap();
+            assert_eq!(created.created, key == &number, "{table}");
+            let task = created.case.task.unwrap();
+            assert_eq!(task.table.as_deref(), Some(table));
+            assert_eq!(task.number.as_deref(), Some(number.as_str()));
+            let warned = created.warnings.len();
+            assert_eq!(warned, usize::from(customer.is_null()), "{table}");
+        }
+        let all = sessions(&stack).await;
+        let description = format!("{number}: {table}");
+        let session = all
+            .iter()
+            .find(|session| session["description"] == description);
+        let found = session.unwrap().get("end_customer").unwrap_or(&Value::Null);
+        assert_eq!(found, customer, "{table}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_user_says_counts_more_than_the_task() {
     let stack = Stack::new().await;
     let (number, _) = stack.incident("Printer on fire").await;

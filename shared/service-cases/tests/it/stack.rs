@@ -129,6 +129,16 @@ impl Stack {
         let instance = json!({
             "users": [{"username": "api", "password": "secret"}],
             "people": [{"name": "Bea Lee", "email": "bea@example.com", "user_name": "bea", "active": true}],
+            "tables": {
+                "sc_request": {
+                    "extends_task": true, "number_prefix": "REQ",
+                    "columns": {"requested_for": {"reference": "sys_user"}},
+                },
+                "sc_req_item": {
+                    "extends_task": true, "number_prefix": "RITM",
+                    "columns": {"request": {"reference": "sc_request"}},
+                },
+            },
         });
         servicenow.create(&instance).await.unwrap();
 
@@ -246,11 +256,23 @@ impl Stack {
 
     /// An incident of Bea's in ServiceNow; its number and its id.
     pub(crate) async fn incident(&self, short_description: &str) -> (String, String) {
+        let bea = self.bea().await;
+        let fields = [
+            ("short_description", short_description),
+            ("caller_id", bea.as_str()),
+        ];
+        self.task("incident", &fields).await
+    }
+
+    /// The id of Bea in ServiceNow.
+    pub(crate) async fn bea(&self) -> String {
         let people = self.servicenow.records("sys_user").await.unwrap();
-        let bea = people
-            .iter()
-            .find(|person| person["name"] == "Bea Lee")
-            .unwrap();
+        let bea = people.iter().find(|person| person["name"] == "Bea Lee");
+        bea.unwrap()["sys_id"].as_str().unwrap().to_owned()
+    }
+
+    /// A task in ServiceNow; its number and its id.
+    pub(crate) async fn task(&self, table: &str, fields: &[(&str, &str)]) -> (String, String) {
         let base = vendor_http::BaseUrl::parse_optional(self.servicenow.url(), "instance", "dev1")
             .unwrap();
         let auth = servicenow::Auth::Basic {
@@ -259,14 +281,14 @@ impl Stack {
         };
         let http = vendor_http::Client::new().unwrap();
         let client = servicenow::Client::new(http, base, auth);
-        let fields = [
-            ("short_description", short_description),
-            ("caller_id", bea["sys_id"].as_str().unwrap()),
-        ];
+        let fields = fields.iter();
         let fields = fields
-            .map(|(name, value)| (servicenow::Column::parse(name).unwrap(), value.to_owned()))
-            .into();
-        let table = servicenow::Table::parse("incident").unwrap();
+            .map(|(name, value)| {
+                let column = servicenow::Column::parse(name).unwrap();
+                (column, (*value).to_owned())
+            })
+            .collect();
+        let table = servicenow::Table::parse(table).unwrap();
         let record = client.create(&table, &fields).await.unwrap().value;
         (record.number.unwrap(), record.sys_id.as_str().to_owned())
     }
