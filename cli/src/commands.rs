@@ -81,7 +81,7 @@ impl Command {
             Self::Runs(command) => command.run(target, output).await,
             Self::Events(command) => command.run(target, output).await,
             Self::Connections(command) => command.run(target, output).await,
-            Self::Cases(command) => command.run(target, output).await,
+            Self::Cases(command) => Box::pin(command.run(target, output)).await,
             Self::MailTemplates(command) => command.run(target, output).await,
             Self::Teamviewer(command) => command.run(target, output).await,
             Self::Tokens(command) => command.run(target, output).await,

@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Assign {
         /// The session code
         code: CaseCode,
-        /// TeamViewer's id of the supporter: u and digits
+        /// The supporter: their e-mail address, or TeamViewer's id of them, u and digits; u0 for nobody
         user: String,
     },
     /// Share the session code by mail, with the case's customer unless others are named
@@ -72,8 +72,8 @@ pub(crate) struct Create {
     /// What the customer reads while they wait
     #[arg(long, value_name = "TEXT")]
     waiting_message: Option<String>,
-    /// TeamViewer's id of the supporter whom it is assigned to: u and digits
-    #[arg(long, value_name = "ID")]
+    /// The supporter whom it is assigned to: their e-mail address, or TeamViewer's id of them, u and digits
+    #[arg(long, value_name = "USER")]
     assign_to: Option<String>,
 }
 

@@ -117,7 +117,7 @@ pub struct NewCase {
     /// What the customer reads while they wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_message: Option<String>,
-    /// The supporter whom it is assigned to, by TeamViewer's id of them: `u` and digits.
+    /// The supporter whom it is assigned to: their e-mail address, or TeamViewer's id of them, `u` and digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned_to: Option<String>,
 }
@@ -153,8 +153,8 @@ pub struct MadeCase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignCase {
-    /// TeamViewer's id of the supporter: `u` and digits.
-    #[schemars(regex(pattern = "^u[0-9]+$"))]
+    /// The supporter: their e-mail address, or TeamViewer's id of them, `u` and digits (`u0`: nobody).
+    #[schemars(regex(pattern = "^(u[0-9]+|[^@]+@[^@]+)$"))]
     pub user: String,
 }
 
@@ -336,8 +336,11 @@ impl CaseTask {
     }
 }
 
-/// Refuses what cannot be TeamViewer's id of a user before anything is done.
+/// Refuses what can be neither TeamViewer's id of a user nor an e-mail address before anything is done.
 fn check_user(field: &str, user: &str) -> Result<(), Error> {
+    if mail::Address::parse(user).is_ok() {
+        return Ok(());
+    }
     let digits = user.strip_prefix('u').unwrap_or_default();
     let fits = (1..=19).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     if fits {
@@ -345,7 +348,7 @@ fn check_user(field: &str, user: &str) -> Result<(), Error> {
     }
     Err(Error::field(
         field,
-        "expected TeamViewer's id of a user: `u` and digits, such as u1234",
+        "expected the e-mail address of a user, or TeamViewer's id: `u` and digits, such as u1234",
     ))
 }
 
@@ -443,13 +446,15 @@ impl TeamViewerManagement {
         let made = self.cases_within(now).create(&settings, &create, now).await;
         let made = made.map_err(|error| of_person(error, person))?;
         let mut case = made.case;
-        if let Some(user) = &request.assigned_to
-            && case.assigned_to.as_ref() != Some(user)
-        {
-            case = self
-                .cases_within(now)
-                .assign(&case.code, user, &create.account, now)
-                .await?;
+        if let Some(user) = &request.assigned_to {
+            let user = self.supporter("assigned_to", user, person, &create.account, now);
+            let user = user.await?;
+            if case.assigned_to.as_ref() != Some(&user) {
+                case = self
+                    .cases_within(now)
+                    .assign(&case.code, &user, &create.account, now)
+                    .await?;
+            }
         }
         Ok(MadeCase {
             case,
@@ -539,9 +544,33 @@ impl TeamViewerManagement {
         check_user("user", &request.user)?;
         let (_, settings) = self.case_settings().await?;
         let (account, _) = self.acting(person, &settings).await?;
+        let user = self.supporter("user", &request.user, person, &account, now);
+        let user = user.await?;
         let cases = self.cases_within(now);
-        let assigned = cases.assign(code, &request.user, &account, now).await;
+        let assigned = cases.assign(code, &user, &account, now).await;
         assigned.map_err(|error| of_person(error, person))
+    }
+
+    /// TeamViewer's id of a supporter who is named by that or by an e-mail address.
+    async fn supporter(
+        &self,
+        field: &str,
+        user: &str,
+        person: &Person,
+        account: &AccountName,
+        now: Timestamp,
+    ) -> Result<String, Error> {
+        if !user.contains('@') {
+            return Ok(user.to_owned());
+        }
+        let found = self.cases_within(now).supporter(user, account, now).await;
+        found.map_err(|error| {
+            if matches!(error, service_cases::Error::UnknownSupporter) {
+                Error::field(field, error.to_string())
+            } else {
+                of_person(error, person)
+            }
+        })
     }
 
     /// The mail that sharing the code would send. Nothing is sent and nothing is stored.

@@ -126,6 +126,11 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// No user, or more than one, has the e-mail address. Give up.
+    #[error(
+        "TeamViewer shows no user with this e-mail address, or several: take the id, such as u1234"
+    )]
+    UnknownSupporter,
     /// No template of this name. Give up.
     #[error("there is no mail template `{0}`")]
     UnknownTemplate(TemplateName),
@@ -212,6 +217,7 @@ impl Error {
             | Self::Invalid { .. }
             | Self::UnknownTemplate(_)
             | Self::NoRecipient
+            | Self::UnknownSupporter
             | Self::ShareIdTaken(_)
             | Self::MailUnclear { .. } => Disposition::GiveUp,
             Self::Account(source) => source.disposition(),
@@ -246,7 +252,10 @@ impl Error {
             | Self::MailUnclear { .. }
             | Self::BeingCreated { .. }
             | Self::BeingSent { .. } => ErrorKind::Conflict,
-            Self::InvalidTask(_) | Self::Invalid { .. } | Self::NoRecipient => ErrorKind::Invalid,
+            Self::InvalidTask(_)
+            | Self::Invalid { .. }
+            | Self::UnknownSupporter
+            | Self::NoRecipient => ErrorKind::Invalid,
             Self::NotSetUp | Self::SignIn { .. } | Self::UnknownGroup { .. } => ErrorKind::NotSetUp,
             Self::TeamViewer { error, .. }
                 if matches!(error.kind, teamviewer::ErrorKind::Input(_)) =>

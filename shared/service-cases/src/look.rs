@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use retry::Disposition;
 use secrecy::SecretString;
 use store::StoredCase;
-use teamviewer::{Session, SessionChange, SessionState};
+use teamviewer::{Session, SessionChange, SessionState, User};
 
 use crate::mapping::{case, session_code};
 use crate::observe::Occasion;
@@ -185,6 +185,31 @@ impl ServiceCases {
                 }
             }
             seen => seen,
+        }
+    }
+
+    /// TeamViewer's id of the user who has this e-mail address.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSupporter`], or what [`Error::disposition`] says.
+    pub async fn supporter(
+        &self,
+        email: &str,
+        with: &AccountName,
+        now: Timestamp,
+    ) -> Result<String, Error> {
+        let asked = self.ask(with, now, |client| async move {
+            client.users(Some(email)).await
+        });
+        // What counts as found is TeamViewer's affair; whom a case is assigned to is not.
+        let is_meant = |user: &User| {
+            let found = user.email.as_deref();
+            found.is_some_and(|found| found.eq_ignore_ascii_case(email))
+        };
+        let mut found = asked.await?.into_iter().filter(is_meant);
+        match (found.next(), found.next()) {
+            (Some(user), None) => Ok(user.id),
+            (None | Some(_), _) => Err(Error::UnknownSupporter),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use access::Role;
 use jiff::SignedDuration;
-use sandbox::{Action, Fault, InstanceControl, Sandbox};
+use sandbox::{Action, Fault, InstanceControl, Match, Sandbox};
 use serde_json::{Value, json};
 
 use crate::scene::{Answer, Scene, ask, log};
@@ -25,10 +25,16 @@ struct Office {
 impl Office {
     /// A company at TeamViewer with these service cases, and what is set for it here.
     async fn new(sessions: Value, cases: Value) -> Self {
+        let ann = json!({"id": "u1001", "name": "Ann", "email": "ann@example.com"});
+        Self::with(sessions, cases, json!([ann])).await
+    }
+
+    /// The same, of a company with these users.
+    async fn with(sessions: Value, cases: Value, users: Value) -> Self {
         let sandbox = Sandbox::start().await;
         let company = sandbox.control().teamviewer("acme");
         let config = json!({
-            "users": [{"id": "u1001", "name": "Ann", "email": "ann@example.com"}],
+            "users": users,
             "groups": [{"id": "g1", "name": "Helpdesk"}],
             "script_tokens": [{"token": "company-token"}],
             "bearer_tokens": [{"token": "anns-token", "username": "u1001", "expires_in": 86400}],
@@ -237,6 +243,62 @@ async fn viewers_see_what_is_known_when_teamviewer_takes_long() {
     assert_eq!(known.status, 200, "{known:?}");
     assert_eq!(known.body["cases"], seen.body["cases"]);
     assert!(known.body["problem"].is_string(), "{known:?}");
+}
+
+#[tokio::test]
+async fn supporter_is_named_by_address_or_id() {
+    let users = json!([
+        {"id": "u1001", "name": "Ann", "email": "ann@example.com"},
+        {"id": "u1002", "name": "Joanna", "email": "joann@example.com"},
+    ]);
+    let office = Office::with(json!([]), json!({}), users).await;
+    let made = office
+        .make(&office.itil, json!({"assigned_to": "Ann@Example.com"}))
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.body["case"]["assigned_to"], "u1001");
+    let code = made.body["case"]["code"].as_str().unwrap();
+    let assign = format!("/v1/cases/{code}/assign");
+    for (user, id) in [
+        ("joann@example.com", json!("u1002")),
+        ("u0", Value::Null),
+        ("u1001", json!("u1001")),
+    ] {
+        let answer = office.post(&assign, json!({"user": user})).await;
+        assert_eq!(
+            (answer.status, &answer.body["assigned_to"]),
+            (200, &id),
+            "{user}"
+        );
+    }
+    let asked = office.asked("GET /api/v1/users").await;
+    assert_eq!(asked, 2);
+    for user in ["nn@example.com", "bob@example.com", "bob", "u12x"] {
+        let answer = office.post(&assign, json!({"user": user})).await;
+        assert_eq!(answer.status, 422, "{user}");
+        assert_eq!(answer.body["errors"][0]["path"], "user", "{user}");
+        assert!(!answer.body.to_string().contains(user), "{answer:?}");
+    }
+    // Whoever else TeamViewer finds is not meant.
+    let all = Action::Status {
+        status: 200,
+        headers: BTreeMap::new(),
+        body: json!({"users": [{"id": "u1002", "email": "joann@example.com"}]}),
+        after_write: false,
+    };
+    let fault = Fault::new(all).on(Match {
+        path_contains: Some("/users".to_owned()),
+        ..Match::default()
+    });
+    office.company.add_faults(&[fault]).await.unwrap();
+    let answer = office.post(&assign, json!({"user": "ann@example.com"}));
+    assert_eq!(answer.await.status, 422);
+    let wrong = json!({"assigned_to": "bob@example.com"});
+    let answer = office.make(&office.itil, wrong).await;
+    assert_eq!(answer.status, 422);
+    assert_eq!(answer.body["errors"][0]["path"], "assigned_to");
+    let case = office.get(&format!("/v1/cases/{code}")).await;
+    assert_eq!(case.body["assigned_to"], "u1001");
 }
 
 #[tokio::test]
